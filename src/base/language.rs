@@ -1,0 +1,158 @@
+//! Language: what is asked of a language model and what it answers, as plain data.
+//!
+//! A request goes through one boundary ([`LanguageService`]), where it is de-duplicated, written down and answered by
+//! a [`LanguageModel`], or by the record of an earlier run.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AgentId, Tick};
+
+/// A prompt in three parts, so that what many agents share is computed once. The model's chat template is put around
+/// them: `system` as the system turn, `prefix` and `suffix` joined as the user turn.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Prompt {
+    /// Who the model is and what it is to do.
+    pub system: Arc<str>,
+    /// What many requests share: instructions, examples.
+    pub prefix: Arc<str>,
+    /// What is this request's own.
+    pub suffix: Arc<str>,
+}
+
+/// The answers to choose from, and how they are scored.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Choices {
+    /// What the model might say, each as the text that would follow the prompt (as the assistant's turn).
+    pub options: Arc<[Arc<str>]>,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Ask {
+    /// Score every option by its length-normalised log-probability as the assistant's reply.
+    Choose(Choices),
+    /// Write a reply of at most this many tokens. Temperature 0 takes the likeliest token each time; otherwise
+    /// tokens are drawn with the run's chance, keyed by the text of the prompt and `draw`, not by who asks, so that
+    /// equal requests have equal answers.
+    Write {
+        /// Most tokens.
+        tokens_max: u32,
+        /// Sampling temperature, ≥ 0.
+        temperature: f32,
+        /// Tells apart several replies to one prompt.
+        draw: u32,
+    },
+}
+
+/// One request: prompt and ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// What the model reads.
+    pub prompt: Prompt,
+    /// What it is to answer.
+    pub ask: Ask,
+}
+
+/// A [`Choices`] ask, answered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// One mean log-probability a token for every option, in the order of the options.
+    pub log_probabilities: Vec<f64>,
+}
+
+impl Scored {
+    /// The options' probabilities relative to each other (they sum to one).
+    #[must_use]
+    pub fn probabilities(&self) -> Vec<f64> {
+        let mut values = self.log_probabilities.clone();
+        super::softmax_in_place(&mut values);
+        values
+    }
+}
+
+/// What a model answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// To [`Ask::Choose`].
+    Scored(Scored),
+    /// To [`Ask::Write`]: the text, without surrounding white space.
+    Text(Arc<str>),
+}
+
+/// Tokens a request took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenCount {
+    /// Tokens of the whole prompt.
+    pub prompt: u32,
+    /// Of these, tokens whose work was shared with earlier requests.
+    pub reused: u32,
+    /// Tokens written or scored as answers.
+    pub answer: u32,
+}
+
+/// A model's reply to one request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The answer.
+    pub answer: Answer,
+    /// What it took.
+    pub tokens: TokenCount,
+}
+
+/// Why no answer could be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LanguageError {
+    /// The prompt does not fit.
+    #[error("a prompt of {tokens} tokens is longer than the model's context of {context}: it begins {start:?}")]
+    TooLong {
+        /// Its length.
+        tokens: usize,
+        /// What fits.
+        context: usize,
+        /// Its first characters.
+        start: String,
+    },
+    /// There is nothing to choose from.
+    #[error("a choice was asked for without options")]
+    NoOptions,
+    /// The record that is replayed holds something else.
+    #[error("{0}")]
+    Replay(String),
+    /// The backend's own trouble, told in full.
+    #[error("{0}")]
+    Backend(String),
+    /// The run was interrupted while the model worked.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A language model: answers a batch of different requests. Equal requests get equal answers, whatever else is in
+/// the batch.
+pub trait LanguageModel: Send + Sync {
+    /// One reply a request, in order.
+    ///
+    /// # Errors
+    /// When any of them cannot be answered.
+    fn answer(&self, requests: &[Request]) -> Result<Vec<Reply>, LanguageError>;
+
+    /// What computes the answers, for the manifest: backend, kernel, model file's SHA-256.
+    fn identity(&self) -> Vec<(String, String)>;
+}
+
+/// The one boundary between a simulation and its language models: the simulation knows models by their place in the
+/// scenario's `[llm]` table only.
+pub trait LanguageService: Send + Sync {
+    /// Answers the requests of one tick, in order; `agents[i]` asks `requests[i]` of model `model`.
+    ///
+    /// # Errors
+    /// When any of them cannot be answered.
+    fn answer(
+        &self,
+        tick: Tick,
+        model: u16,
+        agents: &[AgentId],
+        requests: &[Request],
+    ) -> Result<Vec<Reply>, LanguageError>;
+}

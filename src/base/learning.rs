@@ -1,0 +1,144 @@
+//! Learning: what happened, who learns from it, and how what was learned is kept.
+
+use std::sync::Arc;
+
+use super::{Action, AgentId, Chance, LegalActions, Policy, Space, Tick};
+
+/// How a transition ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// The episode goes on; the next observation counts.
+    #[default]
+    Continues,
+    /// The episode is over: nothing follows.
+    Terminated,
+    /// The episode was cut off: the next observation counts as a bootstrap.
+    Truncated,
+}
+
+/// What happened to the agents of one learner between two of their decisions. Rows are in `AgentId` order.
+#[derive(Clone, Copy, Debug)]
+pub struct TransitionBatch<'a> {
+    /// Now.
+    pub tick: Tick,
+    /// The run's chance.
+    pub chance: Chance,
+    /// Features and menu of every row.
+    pub space: &'a Space,
+    /// One agent a row.
+    pub agents: &'a [AgentId],
+    /// What each saw: `agents.len() × features`.
+    pub features: &'a [f32],
+    /// What each did.
+    pub actions: &'a [Action],
+    /// Reward summed since then.
+    pub rewards: &'a [f32],
+    /// What each sees now: `agents.len() × features`; zeros where the episode terminated.
+    pub next_features: &'a [f32],
+    /// What each may do now; empty masks where the episode terminated.
+    pub next_legal: &'a [LegalActions],
+    /// How each row ended.
+    pub outcomes: &'a [Outcome],
+}
+
+/// What a learner has to say of an update; a row of `learning.csv`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LearnStats {
+    /// Transitions learned from.
+    pub transitions: u64,
+    /// Episodes that ended in them.
+    pub episodes: u64,
+    /// Sum of rewards in them.
+    pub reward: f64,
+    /// Mean absolute temporal-difference error.
+    pub error: f64,
+    /// Share of explorative actions now.
+    pub exploration: f64,
+}
+
+/// Why a learner could not learn.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnError {
+    /// A reward or an observation is not a finite number.
+    #[error("agent {agent} at tick {tick}: {what} is {value}, not a finite number")]
+    NotFinite {
+        /// Whose.
+        agent: AgentId,
+        /// When.
+        tick: Tick,
+        /// Which number.
+        what: String,
+        /// Its value.
+        value: f32,
+    },
+}
+
+/// A named array of a saved policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorData {
+    /// Its name.
+    pub name: String,
+    /// Its shape; the product is the number of values.
+    pub shape: Vec<usize>,
+    /// Its values, row-major.
+    pub values: Vec<f64>,
+}
+
+/// A learned policy as plain data: what stands in `policies/NAME.safetensors`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyFile {
+    /// The algorithm's registry name.
+    pub kind: String,
+    /// Names of the features it reads.
+    pub features: Vec<String>,
+    /// Names of the actions it chooses from.
+    pub actions: Vec<String>,
+    /// Settings that fix the meaning of the arrays (a discretisation, layer sizes), as JSON text.
+    pub layout: String,
+    /// The arrays.
+    pub tensors: Vec<TensorData>,
+}
+
+/// Why a saved policy cannot be used here.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PolicyFileError {
+    /// It was learned for something else.
+    #[error("the saved policy's {what} differ: it was saved with {saved}, this scenario needs {needed}")]
+    Mismatch {
+        /// What differs.
+        what: &'static str,
+        /// In the file.
+        saved: String,
+        /// Here.
+        needed: String,
+    },
+    /// An array is missing or has the wrong shape.
+    #[error("the saved policy has no array `{name}` of shape {shape:?}")]
+    MissingTensor {
+        /// The array.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+}
+
+/// Something that improves a policy from experience. Publishes policies, and decides nothing.
+pub trait Learner: Send {
+    /// Learns from what happened since the last call.
+    ///
+    /// # Errors
+    /// When a reward or an observation is not a finite number.
+    fn learn(&mut self, transitions: &TransitionBatch<'_>) -> Result<LearnStats, LearnError>;
+
+    /// The policy as learned so far.
+    fn policy(&self) -> Arc<dyn Policy>;
+
+    /// Everything learned, as plain data.
+    fn save(&self) -> PolicyFile;
+
+    /// Takes over what was saved.
+    ///
+    /// # Errors
+    /// When the file was learned for other features, actions or settings.
+    fn load(&mut self, file: &PolicyFile) -> Result<(), PolicyFileError>;
+}

@@ -1,0 +1,21 @@
+//! LLMAgentOS simulates many agents: `bevy_ecs` entities with a language model, a policy and a mailbox.
+//!
+//! # Floors
+//!
+//! A module imports only from the floors named in its row. `tests/suite/architecture.rs` reads this table.
+//!
+//! | floor | may import | outside crates of its own |
+//! |---|---|---|
+//! | `base` | – | rand, rand_pcg |
+//! | `scenario` | base | toml, toml_edit, schemars, miette, strsim |
+//! | `record` | base | csv, sha2, safetensors |
+//! | `rules` | base, scenario | schemars, rand |
+//! | `llm` | base, scenario | candle_core, tokenizers, schemars, rand, rayon, sha2 |
+//! | `rl` | base, scenario | schemars, rand |
+//! | `sim` | base, scenario, record | bevy_ecs, rayon |
+//! | `domains` | base, scenario, record, sim | bevy_ecs, schemars, rand |
+//! | `app` | base, scenario, record, rules, llm, rl, sim, domains | clap, clap_complete, comfy_table, ctrlc, indicatif, miette, rayon, schemars, sha2, toml, toml_edit, ureq, zip |
+//!
+//! serde, serde_json and thiserror are free everywhere.
+
+pub mod base;
