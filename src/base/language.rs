@@ -99,6 +99,8 @@ pub struct Reply {
     pub answer: Answer,
     /// What it took.
     pub tokens: TokenCount,
+    /// Whether an equal request had been answered before, so that no work was done for this one.
+    pub remembered: bool,
 }
 
 /// Why no answer could be had.
