@@ -1,0 +1,278 @@
+//! The run folder: written under a temporary name beside its place, and renamed when it is whole.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufWriter, Read};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{CsvTable, Table};
+
+/// Why something could not be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The system refused.
+    #[error("cannot {action} {path}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A row could not be written.
+    #[error("cannot write to {path}: {source}")]
+    Csv {
+        /// The table's file.
+        path: PathBuf,
+        /// What went wrong.
+        source: csv::Error,
+    },
+}
+
+/// A file and its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSum {
+    /// Path inside the folder, with `/`.
+    pub name: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Of its bytes.
+    pub sha256: String,
+}
+
+/// A run folder in the making. Dropped before [`RunFolder::publish`], it takes everything it wrote with it.
+pub struct RunFolder {
+    parent: PathBuf,
+    temporary: PathBuf,
+    tables: BTreeMap<&'static str, CsvTable<File>>,
+    /// Held for as long as the folder is being written: a folder whose lock is free belongs to a dead process.
+    lock: Option<File>,
+}
+
+const PARTIAL: &str = ".partial-";
+const LOCK: &str = ".lock";
+
+/// The one file whose bytes may differ between equal runs.
+const TIMINGS: &str = "timings.json";
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RecordError {
+    let path = path.to_owned();
+    move |source| RecordError::Io { action, path, source }
+}
+
+impl RunFolder {
+    /// Starts a folder below `parent`, which is made if it is not there. Leftovers of runs that were killed are
+    /// removed. `token` tells this process from others.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or locked.
+    pub fn create(parent: &Path, token: u32) -> Result<Self, RecordError> {
+        fs::create_dir_all(parent).map_err(io("create the results folder", parent))?;
+        sweep(parent);
+        let mut attempt = 0;
+        let temporary = loop {
+            let path = parent.join(format!("{PARTIAL}{token}-{attempt}"));
+            match fs::create_dir(&path) {
+                Ok(()) => break path,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
+                Err(error) => return Err(io("create a folder in the results folder:", &path)(error)),
+            }
+        };
+        let lock_path = temporary.join(LOCK);
+        let lock = File::create(&lock_path).map_err(io("create", &lock_path))?;
+        lock.lock().map_err(io("lock", &lock_path))?;
+        Ok(Self { parent: parent.to_owned(), temporary, tables: BTreeMap::new(), lock: Some(lock) })
+    }
+
+    /// Where the files stand until the folder is published.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Appends a table's rows to its CSV file, which starts with the header.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn append(&mut self, table: &Table) -> Result<(), RecordError> {
+        let path = self.temporary.join(format!("{}.csv", table.spec.name));
+        let csv_error = |source| RecordError::Csv { path: path.clone(), source };
+        if !self.tables.contains_key(table.spec.name) {
+            let file = File::create(&path).map_err(io("create", &path))?;
+            self.tables.insert(table.spec.name, CsvTable::new(&table.spec, file).map_err(csv_error)?);
+        }
+        self.tables.get_mut(table.spec.name).expect("just made").append(table).map_err(csv_error)
+    }
+
+    /// Writes a whole file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RecordError> {
+        let path = self.temporary.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(io("create", folder))?;
+        }
+        fs::write(&path, bytes).map_err(io("write", &path))
+    }
+
+    /// A file that grows line by line while the run goes on.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn stream(&self, name: &str) -> Result<BufWriter<File>, RecordError> {
+        let path = self.temporary.join(name);
+        File::create(&path).map(|file| BufWriter::with_capacity(1 << 16, file)).map_err(io("create", &path))
+    }
+
+    /// Closes the tables; after this only [`RunFolder::write`] may add files.
+    ///
+    /// # Errors
+    /// When what is left in their buffers cannot be written.
+    pub fn close_tables(&mut self) -> Result<(), RecordError> {
+        for (name, table) in std::mem::take(&mut self.tables) {
+            let path = self.temporary.join(format!("{name}.csv"));
+            table.finish().and_then(|file| file.sync_all()).map_err(io("write", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Hashes of all files, by name.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn sums(&self) -> Result<Vec<FileSum>, RecordError> {
+        sums_of(&self.temporary)
+    }
+
+    /// Gives the whole folder its name. If a folder of that name is there already and holds the same bytes, it stays
+    /// and only gets the new timings; if it holds others, the new one is named `NAME.2`, `NAME.3`, … and nothing is
+    /// lost.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn publish(mut self, name: &str) -> Result<PathBuf, RecordError> {
+        self.close_tables()?;
+        drop(self.lock.take());
+        let lock_path = self.temporary.join(LOCK);
+        fs::remove_file(&lock_path).map_err(io("remove", &lock_path))?;
+        let ours = sums_of(&self.temporary)?;
+        for attempt in 1..10_000 {
+            let target = self.parent.join(if attempt == 1 { name.to_owned() } else { format!("{name}.{attempt}") });
+            if target.exists() {
+                if !sums_of(&target).is_ok_and(|theirs| same_bytes(&ours, &theirs)) {
+                    continue;
+                }
+                let timings = self.temporary.join(TIMINGS);
+                if timings.exists() {
+                    fs::rename(&timings, target.join(TIMINGS)).map_err(io("renew timings.json in", &target))?;
+                }
+                return Ok(target);
+            }
+            match fs::rename(&self.temporary, &target) {
+                Ok(()) => {
+                    self.temporary = PathBuf::new();
+                    return Ok(target);
+                }
+                // Another process was faster: look again at what it wrote.
+                Err(error) if target.exists() => {
+                    if attempt == 9_999 {
+                        return Err(io("rename the finished run to", &target)(error));
+                    }
+                }
+                Err(error) => return Err(io("rename the finished run to", &target)(error)),
+            }
+        }
+        let target = self.parent.join(name);
+        Err(io("find a free name for", &target)(std::io::Error::other("all are taken")))
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        if !self.temporary.as_os_str().is_empty() {
+            self.tables.clear();
+            drop(self.lock.take());
+            // Nothing can be done about a failure here; a later run sweeps what is left.
+            let _ = fs::remove_dir_all(&self.temporary);
+        }
+    }
+}
+
+/// Removes folders of runs that were killed: partial ones whose lock nobody holds.
+fn sweep(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            continue;
+        }
+        let path = entry.path();
+        if let Ok(lock) = File::open(path.join(LOCK))
+            && lock.try_lock().is_ok()
+        {
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+}
+
+fn same_bytes(ours: &[FileSum], theirs: &[FileSum]) -> bool {
+    let of_run = |sums: &[FileSum]| -> Vec<FileSum> {
+        sums.iter().filter(|sum| sum.name != TIMINGS).cloned().collect()
+    };
+    of_run(ours) == of_run(theirs)
+}
+
+/// SHA-256 of bytes, in lower-case hex.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all");
+        text
+    })
+}
+
+/// Hashes of all files below a folder, by name; the lock is left out.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn sums_of(folder: &Path) -> Result<Vec<FileSum>, RecordError> {
+    let mut sums = Vec::new();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(place) = waiting.pop() {
+        for entry in fs::read_dir(&place).map_err(io("read", &place))? {
+            let path = entry.map_err(io("read", &place))?.path();
+            if path.is_dir() {
+                waiting.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            if name == LOCK {
+                continue;
+            }
+            let mut file = File::open(&path).map_err(io("read", &path))?;
+            let mut hasher = Sha256::new();
+            let mut buffer = vec![0; 1 << 16];
+            let mut bytes = 0;
+            loop {
+                let count = file.read(&mut buffer).map_err(io("read", &path))?;
+                if count == 0 {
+                    break;
+                }
+                bytes += count as u64;
+                hasher.update(&buffer[..count]);
+            }
+            sums.push(FileSum { name, bytes, sha256: hex(&hasher.finalize()) });
+        }
+    }
+    sums.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(sums)
+}

@@ -1,0 +1,55 @@
+//! The manifest: everything that is needed to run a run again, and what it wrote.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::FileSum;
+
+/// A file that a run read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataSource {
+    /// The catalogue's id, or the path as the scenario gives it.
+    pub source: String,
+    /// Of the bytes that were read.
+    pub sha256: String,
+}
+
+/// Numbers that a run ended with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Its name.
+    pub name: String,
+    /// Its value, as the summary shows it.
+    pub value: String,
+}
+
+/// `manifest.json`. Holds no wall-clock time and no path of a machine, so that it too is the same for the same run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Format of this file.
+    pub format: u32,
+    /// The program's version.
+    pub version: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// SHA-256 of `scenario.toml`, the resolved scenario.
+    pub scenario_sha256: String,
+    /// The seed.
+    pub seed: u64,
+    /// Ticks run.
+    pub ticks: u64,
+    /// `complete`: nothing else is ever written.
+    pub outcome: String,
+    /// Each language model: backend, kernel, weights.
+    pub models: BTreeMap<String, BTreeMap<String, String>>,
+    /// Each file that the domain read.
+    pub data: BTreeMap<String, DataSource>,
+    /// Each saved policy that was loaded.
+    pub loaded_policies: BTreeMap<String, DataSource>,
+    /// What came out.
+    pub summary: Vec<Settled>,
+    /// Every other file of the folder, except timings.json.
+    pub files: Vec<FileSum>,
+}

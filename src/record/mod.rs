@@ -1,0 +1,12 @@
+//! What a run leaves behind: typed tables as CSV, saved policies, the manifest, and the folder that is either whole
+//! or absent.
+
+mod folder;
+mod manifest;
+mod policy_file;
+mod table;
+
+pub use folder::{FileSum, RecordError, RunFolder, sha256_hex, sums_of};
+pub use manifest::{DataSource, Manifest, Settled};
+pub use policy_file::{read_policy, write_policy};
+pub use table::{Column, CsvTable, Table, TableSpec, Value, columns_markdown};

@@ -1,0 +1,114 @@
+//! Decide: each policy is asked once a tick with all its agents, over fixed chunks of rows on all threads; choices
+//! are committed in `AgentId` order.
+
+use std::sync::Arc;
+
+use bevy_ecs::system::{Query, Res, ResMut};
+use rayon::prelude::*;
+
+use super::components::{Choice, Menu, Observation};
+use super::mail::Texts;
+use super::minds::{Mind, Minds, Observations};
+use super::simulation::{Failure, Now, SimError};
+use crate::base::{Action, DecisionBatch, LegalActions, Policy};
+
+/// Rows a thread takes at a time. Fixed, so that the split does not depend on the number of threads.
+const CHUNK_ROWS: usize = 8192;
+
+/// The system of [`super::Phase::Decide`].
+pub(super) fn decide(
+    now: Res<Now>,
+    texts: Res<Texts>,
+    failure: Res<Failure>,
+    mut minds: ResMut<Minds>,
+    mut observations: ResMut<Observations>,
+    mut agents: Query<(&mut Choice, &mut Menu, &mut Observation)>,
+) {
+    minds.illegal = 0;
+    let Minds { entries, illegal } = &mut *minds;
+    let mut actions: Vec<Action> = Vec::new();
+    for (entry, batch) in entries.iter_mut().zip(&mut observations.batches) {
+        if batch.agents.is_empty() {
+            continue;
+        }
+        let width = entry.space.features.len();
+        let words: Vec<Arc<str>> = if batch.any_words {
+            batch.words.iter().map(|&word| Arc::clone(texts.0.get(word))).collect()
+        } else {
+            Vec::new()
+        };
+        actions.clear();
+        actions.resize(batch.agents.len(), Action(0));
+        let policy = match &entry.mind {
+            Mind::Fixed(policy) => Arc::clone(policy),
+            Mind::Learning(learner) => learner.policy(),
+        };
+        let ask = |first: usize, actions: &mut [Action]| {
+            let rows = first..first + actions.len();
+            let decisions = DecisionBatch {
+                tick: now.tick,
+                chance: now.chance,
+                space: &entry.space,
+                agents: &batch.agents[rows.clone()],
+                features: &batch.features[rows.start * width..rows.end * width],
+                legal: &batch.legal[rows.clone()],
+                words: if words.is_empty() { &[] } else { &words[rows.clone()] },
+                word_ids: &batch.words[rows],
+            };
+            policy.decide(&decisions, actions)
+        };
+        let outcome = if policy.splits() && batch.agents.len() > CHUNK_ROWS {
+            actions.par_chunks_mut(CHUNK_ROWS).enumerate().try_for_each(|(chunk, part)| ask(chunk * CHUNK_ROWS, part))
+        } else {
+            ask(0, &mut actions)
+        };
+        if let Err(error) = outcome {
+            failure.set(SimError::Policy { tick: now.tick, policy: entry.name.to_string(), error });
+            return;
+        }
+        *illegal += repair(&mut actions, &batch.legal);
+        if let Some(memory) = &mut entry.memory {
+            for (row, (&slot, &action)) in batch.slots.iter().zip(&actions).enumerate() {
+                memory.decided(slot, &batch.features[row * width..(row + 1) * width], action);
+            }
+        }
+        for (row, (&entity, &action)) in batch.entities.iter().zip(&actions).enumerate() {
+            if let Ok((mut choice, mut menu, mut observation)) = agents.get_mut(entity) {
+                choice.action = Some(action);
+                menu.legal = batch.legal[row];
+                observation.row = row as u32;
+            }
+        }
+    }
+}
+
+/// Replaces what is not legal by the lowest legal action, and counts it.
+fn repair(actions: &mut [Action], legal: &[LegalActions]) -> u64 {
+    let mut illegal = 0;
+    for (action, &legal) in actions.iter_mut().zip(legal) {
+        if !legal.allows(*action) {
+            illegal += 1;
+            *action = legal.nth(0).expect("an observation has a legal action");
+        }
+    }
+    illegal
+}
+
+/// Clears what the last tick left behind, before the domain observes.
+pub(super) fn clear_decisions(
+    mut observations: ResMut<Observations>,
+    mut agents: Query<(&mut Choice, &mut Menu, &mut Observation)>,
+) {
+    let decided: Vec<_> = observations.batches.iter().flat_map(|batch| batch.entities.iter().copied()).collect();
+    for entity in decided {
+        if let Ok((mut choice, mut menu, mut observation)) = agents.get_mut(entity) {
+            choice.action = None;
+            menu.legal = LegalActions::default();
+            *observation = Observation::NONE;
+        }
+    }
+    for batch in &mut observations.batches {
+        batch.clear();
+    }
+}
+

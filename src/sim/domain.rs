@@ -1,0 +1,89 @@
+//! What a world must bring to be simulated.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::simulation::Builder;
+use crate::base::Space;
+use crate::scenario::{Kind, Scenario, ScenarioError, Section};
+
+/// A role that a domain knows, and what its agents see and may do.
+#[derive(Clone, Debug)]
+pub struct RoleSpace {
+    /// The role's name, as groups in the scenario give it.
+    pub role: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
+    /// What its agents see and may do.
+    pub space: Space,
+    /// Capabilities that groups of this role may declare.
+    pub capabilities: &'static [&'static str],
+    /// Whether its agents cannot work without a language model.
+    pub needs_llm: bool,
+}
+
+/// A file that a domain needs; the app finds and reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataNeed {
+    /// The domain's own name for it.
+    pub key: &'static str,
+    /// A catalogue id, unless `path` is given.
+    pub asset: &'static str,
+    /// A path that the scenario gives instead.
+    pub path: Option<String>,
+}
+
+/// The files a domain asked for, by key.
+#[derive(Clone, Debug, Default)]
+pub struct DomainData(pub BTreeMap<&'static str, Arc<[u8]>>);
+
+/// Why a simulation could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The scenario asks for something that cannot be.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// A data file does not hold what it should.
+    #[error("the data file `{key}` cannot be used: {problem}")]
+    Data {
+        /// The domain's name for it.
+        key: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Systems of one phase touch the same data without an order between them. Our mistake.
+    #[error("the systems of this simulation have no fixed order: {0}")]
+    Schedule(String),
+}
+
+/// A world: who lives in it, what they see, what their actions do, what it is worth. A domain adds its components,
+/// resources and systems through the [`Builder`], each system to a [`super::Phase`].
+pub trait Domain: Sync {
+    /// Its registry entry: name, line, settings.
+    fn kind(&self) -> &'static Kind;
+
+    /// The roles it knows.
+    ///
+    /// # Errors
+    /// When the section's settings are wrong.
+    fn roles(&self, section: &Section) -> Result<Vec<RoleSpace>, ScenarioError>;
+
+    /// The files it needs.
+    ///
+    /// # Errors
+    /// When the section's settings are wrong.
+    fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError>;
+
+    /// Its own columns of `metrics.csv`, `agents.csv` and whole tables of its own, for the docs and the tests that
+    /// hold the docs to them.
+    fn tables(&self) -> Vec<crate::record::TableSpec>;
+
+    /// Adds the world to a simulation.
+    ///
+    /// # Errors
+    /// When the scenario or the data cannot be used.
+    fn build(&self, scenario: &Scenario, data: &DomainData, builder: &mut Builder) -> Result<(), BuildError>;
+
+    /// What the run came to, in a few lines that a manager understands.
+    fn summary(&self, simulation: &super::Simulation) -> Vec<crate::record::Settled>;
+}

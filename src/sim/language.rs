@@ -1,0 +1,98 @@
+//! Where a domain asks for language and gets its answers: requests of a phase are gathered, answered in one batch a
+//! model in `AgentId` order, and handed back by ticket.
+
+use std::sync::Arc;
+
+use bevy_ecs::resource::Resource;
+use bevy_ecs::system::{Res, ResMut};
+
+use super::simulation::{Failure, Now, SimError};
+use crate::base::{AgentId, Answer, LanguageService, Reply, Request};
+
+/// A request's place in the queue of its phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(u32);
+
+/// The run's language service.
+#[derive(Resource, Clone)]
+pub(super) struct Language(pub Arc<dyn LanguageService>);
+
+/// What language took this tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LanguageCounts {
+    /// Requests.
+    pub calls: u64,
+    /// Of these, answered from memory without work.
+    pub remembered: u64,
+    /// Tokens read for the first time.
+    pub tokens_read: u64,
+    /// Tokens written or scored.
+    pub tokens_answered: u64,
+}
+
+/// Requests of a phase and their answers. Written in Observe and Act, answered in Read and Word, read in Interpret
+/// and Send.
+#[derive(Resource, Default)]
+pub struct LanguageQueue {
+    asked: Vec<(AgentId, u16, Request)>,
+    replies: Vec<Option<Reply>>,
+    counts: LanguageCounts,
+}
+
+impl LanguageQueue {
+    /// Asks `model` on behalf of `agent`; the answer is there in the next Interpret or Send.
+    pub fn ask(&mut self, agent: AgentId, model: u16, request: Request) -> Ticket {
+        self.asked.push((agent, model, request));
+        Ticket(self.asked.len() as u32 - 1)
+    }
+
+    /// The answer to a request of the phase before; `None` when the model failed (the run stops at the end of the
+    /// tick).
+    #[must_use]
+    pub fn answer(&self, ticket: Ticket) -> Option<&Answer> {
+        self.replies.get(ticket.0 as usize)?.as_ref().map(|reply| &reply.answer)
+    }
+
+    /// What language took so far this tick.
+    #[must_use]
+    pub fn counts(&self) -> LanguageCounts {
+        self.counts
+    }
+
+    pub(super) fn clear_counts(&mut self) {
+        self.counts = LanguageCounts::default();
+    }
+}
+
+/// The system of [`super::Phase::Read`] and [`super::Phase::Word`].
+pub(super) fn answer_requests(
+    now: Res<Now>,
+    language: Res<Language>,
+    failure: Res<Failure>,
+    mut queue: ResMut<LanguageQueue>,
+) {
+    let asked = std::mem::take(&mut queue.asked);
+    queue.replies.clear();
+    queue.replies.resize(asked.len(), None);
+    let mut order: Vec<usize> = (0..asked.len()).collect();
+    order.sort_by_key(|&ticket| (asked[ticket].1, asked[ticket].0));
+    for group in order.chunk_by(|&left, &right| asked[left].1 == asked[right].1) {
+        let agents: Vec<AgentId> = group.iter().map(|&ticket| asked[ticket].0).collect();
+        let requests: Vec<Request> = group.iter().map(|&ticket| asked[ticket].2.clone()).collect();
+        match language.0.answer(now.tick, asked[group[0]].1, &agents, &requests) {
+            Ok(replies) => {
+                for (&ticket, reply) in group.iter().zip(replies) {
+                    queue.counts.calls += 1;
+                    queue.counts.remembered += u64::from(reply.remembered);
+                    queue.counts.tokens_read += u64::from(reply.tokens.prompt - reply.tokens.reused);
+                    queue.counts.tokens_answered += u64::from(reply.tokens.answer);
+                    queue.replies[ticket] = Some(reply);
+                }
+            }
+            Err(error) => {
+                failure.set(SimError::Language { tick: now.tick, error });
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Learn: what came of open decisions is paired with what is seen now, and learners renew their policies. Learners
+//! work side by side; each sees its rows in `AgentId` order.
+
+use bevy_ecs::system::{Query, Res, ResMut};
+use rayon::prelude::*;
+
+use super::components::{Agent, PolicySlot, Reward};
+use super::minds::{Mind, MindEntry, Minds, ObservationBatch, Observations};
+use super::simulation::{Failure, Now, SimError};
+use crate::base::{Action, AgentId, LearnStats, LegalActions, Outcome, TransitionBatch};
+
+/// The system of [`super::Phase::Learn`].
+pub(super) fn learn(
+    now: Res<Now>,
+    failure: Res<Failure>,
+    mut minds: ResMut<Minds>,
+    mut observations: ResMut<Observations>,
+) {
+    for (entry, batch) in minds.entries.iter().zip(&mut observations.batches) {
+        batch.order(entry.space.features.len());
+    }
+    let now = *now;
+    let outcome: Result<(), SimError> = minds
+        .entries
+        .par_iter_mut()
+        .zip(&observations.batches)
+        .map(|(entry, batch)| learn_one(now, entry, batch))
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect();
+    if let Err(error) = outcome {
+        failure.set(error);
+    }
+}
+
+fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Result<(), SimError> {
+    let (Mind::Learning(learner), Some(memory)) = (&mut entry.mind, &mut entry.memory) else { return Ok(()) };
+    let width = entry.space.features.len();
+    // (agent, slot, row of what it sees now); ended episodes have no such row.
+    let mut rows: Vec<(AgentId, u32, Option<usize>)> =
+        memory.ended.drain(..).map(|(agent, slot)| (agent, slot, None)).collect();
+    for (row, (&agent, &slot)) in batch.agents.iter().zip(&batch.slots).enumerate() {
+        if memory.open[slot as usize] && memory.outcomes[slot as usize] != Outcome::Terminated {
+            rows.push((agent, slot, Some(row)));
+        }
+    }
+    if rows.is_empty() {
+        memory.release();
+        return Ok(());
+    }
+    rows.sort_unstable_by_key(|&(agent, ..)| agent);
+    let mut features = Vec::with_capacity(rows.len() * width);
+    let mut next_features = Vec::with_capacity(rows.len() * width);
+    let mut agents = Vec::with_capacity(rows.len());
+    let mut actions: Vec<Action> = Vec::with_capacity(rows.len());
+    let mut rewards = Vec::with_capacity(rows.len());
+    let mut next_legal = Vec::with_capacity(rows.len());
+    let mut outcomes = Vec::with_capacity(rows.len());
+    for &(agent, slot, row) in &rows {
+        let index = slot as usize;
+        agents.push(agent);
+        features.extend_from_slice(&memory.features[index * width..(index + 1) * width]);
+        actions.push(memory.actions[index]);
+        rewards.push(memory.rewards[index]);
+        outcomes.push(memory.outcomes[index]);
+        match row {
+            Some(row) => {
+                next_features.extend_from_slice(&batch.features[row * width..(row + 1) * width]);
+                next_legal.push(batch.legal[row]);
+            }
+            None => {
+                next_features.resize(next_features.len() + width, 0.0);
+                next_legal.push(LegalActions::default());
+            }
+        }
+        memory.open[index] = false;
+    }
+    memory.release();
+    let transitions = TransitionBatch {
+        tick: now.tick,
+        chance: now.chance,
+        space: &entry.space,
+        agents: &agents,
+        features: &features,
+        actions: &actions,
+        rewards: &rewards,
+        next_features: &next_features,
+        next_legal: &next_legal,
+        outcomes: &outcomes,
+    };
+    let stats =
+        learner.learn(&transitions).map_err(|error| SimError::Learn { policy: entry.name.to_string(), error })?;
+    entry.stats = sum(entry.stats, stats);
+    Ok(())
+}
+
+/// Statistics of two updates together; the error is weighted by transitions.
+fn sum(earlier: LearnStats, later: LearnStats) -> LearnStats {
+    let transitions = earlier.transitions + later.transitions;
+    let weighted = earlier.error * earlier.transitions as f64 + later.error * later.transitions as f64;
+    LearnStats {
+        transitions,
+        episodes: earlier.episodes + later.episodes,
+        reward: earlier.reward + later.reward,
+        error: if transitions == 0 { 0.0 } else { weighted / transitions as f64 },
+        exploration: later.exploration,
+    }
+}
+
+/// Empties the agents' rewards into their learners' memories, in Close.
+pub(super) fn credit_rewards(mut minds: ResMut<Minds>, mut agents: Query<(&Agent, &PolicySlot, &mut Reward)>) {
+    for (agent, slot, mut reward) in &mut agents {
+        if reward.value == 0.0 && reward.outcome == Outcome::Continues {
+            continue;
+        }
+        let Reward { value, outcome } = std::mem::take(&mut *reward);
+        if let Some(memory) = &mut minds.entries[usize::from(slot.policy)].memory {
+            memory.credit(slot.slot, agent.id, value, outcome);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Minds: the policies of a run, the observations handed to them, and the memory of decisions whose outcome is open.
+
+use std::sync::Arc;
+
+use bevy_ecs::entity::Entity;
+use bevy_ecs::resource::Resource;
+
+use super::components::PolicySlot;
+use crate::base::{Action, AgentId, LearnStats, Learner, LegalActions, Outcome, Policy, Space, TextId};
+
+/// Who decides: a fixed policy, or one that is being learned.
+pub enum Mind {
+    /// Stays as it is.
+    Fixed(Arc<dyn Policy>),
+    /// Learns while it runs.
+    Learning(Box<dyn Learner>),
+}
+
+/// What agents see this tick, batched by policy. The domain hands in rows in Interpret.
+#[derive(Resource, Default)]
+pub struct Observations {
+    pub(super) batches: Vec<ObservationBatch>,
+}
+
+/// The rows of one policy.
+#[derive(Default)]
+pub(super) struct ObservationBatch {
+    pub agents: Vec<AgentId>,
+    pub entities: Vec<Entity>,
+    pub slots: Vec<u32>,
+    pub features: Vec<f32>,
+    pub legal: Vec<LegalActions>,
+    pub words: Vec<TextId>,
+    pub any_words: bool,
+}
+
+impl Observations {
+    /// Hands in what `agent` sees: as many numbers as its space has features, and what it may do. Each agent at most
+    /// once a tick.
+    ///
+    /// # Panics
+    /// When `legal` is empty: an agent that can do nothing has nothing to decide and is not handed in.
+    pub fn push(
+        &mut self,
+        agent: AgentId,
+        entity: Entity,
+        slot: PolicySlot,
+        features: &[f32],
+        legal: LegalActions,
+        words: TextId,
+    ) {
+        assert!(legal.count() > 0, "agent {agent} has no legal action");
+        let batch = &mut self.batches[usize::from(slot.policy)];
+        batch.agents.push(agent);
+        batch.entities.push(entity);
+        batch.slots.push(slot.slot);
+        batch.features.extend_from_slice(features);
+        batch.legal.push(legal);
+        batch.words.push(words);
+        batch.any_words |= words != TextId::EMPTY;
+    }
+
+    /// The numbers that row `row` of `policy` sees this tick.
+    #[must_use]
+    pub fn row(&self, policy: u16, row: u32, width: usize) -> &[f32] {
+        let start = row as usize * width;
+        &self.batches[usize::from(policy)].features[start..start + width]
+    }
+}
+
+impl ObservationBatch {
+    pub fn clear(&mut self) {
+        self.agents.clear();
+        self.entities.clear();
+        self.slots.clear();
+        self.features.clear();
+        self.legal.clear();
+        self.words.clear();
+        self.any_words = false;
+    }
+
+    /// Puts the rows into `AgentId` order if they are not.
+    pub fn order(&mut self, width: usize) {
+        if self.agents.is_sorted() {
+            return;
+        }
+        let mut order: Vec<usize> = (0..self.agents.len()).collect();
+        order.sort_unstable_by_key(|&row| self.agents[row]);
+        self.features = order.iter().flat_map(|&row| self.features[row * width..(row + 1) * width].to_vec()).collect();
+        self.agents = order.iter().map(|&row| self.agents[row]).collect();
+        self.entities = order.iter().map(|&row| self.entities[row]).collect();
+        self.slots = order.iter().map(|&row| self.slots[row]).collect();
+        self.legal = order.iter().map(|&row| self.legal[row]).collect();
+        self.words = order.iter().map(|&row| self.words[row]).collect();
+    }
+}
+
+/// One policy of the scenario.
+pub(super) struct MindEntry {
+    pub name: Arc<str>,
+    pub mind: Mind,
+    /// What it sees and may do; fixed by the groups that use it.
+    pub space: Space,
+    /// Only for learners: decisions whose outcome is open.
+    pub memory: Option<DecisionMemory>,
+    /// Since the last row of `learning.csv`.
+    pub stats: LearnStats,
+    pub agents: u32,
+}
+
+/// The policies of a run, in the order of the scenario's `[policy]` table.
+#[derive(Resource, Default)]
+pub(super) struct Minds {
+    pub entries: Vec<MindEntry>,
+    /// Choices that were not legal, this tick.
+    pub illegal: u64,
+}
+
+impl Minds {
+    /// A place for a new agent in its policy's memory.
+    pub fn enter(&mut self, policy: u16) -> u32 {
+        let entry = &mut self.entries[usize::from(policy)];
+        entry.agents += 1;
+        entry.memory.as_mut().map_or(0, DecisionMemory::enter)
+    }
+
+    /// An agent leaves: what it did last is still learned from.
+    pub fn leave(&mut self, slot: PolicySlot, agent: AgentId) {
+        let entry = &mut self.entries[usize::from(slot.policy)];
+        entry.agents -= 1;
+        if let Some(memory) = &mut entry.memory {
+            memory.leave(slot.slot, agent);
+        }
+    }
+}
+
+/// What each agent of a learner saw and did last, and what came of it so far.
+#[derive(Debug, Default)]
+pub(super) struct DecisionMemory {
+    width: usize,
+    pub features: Vec<f32>,
+    pub actions: Vec<Action>,
+    pub rewards: Vec<f32>,
+    pub outcomes: Vec<Outcome>,
+    pub open: Vec<bool>,
+    /// Agents whose episode has terminated since the last Learn.
+    pub ended: Vec<(AgentId, u32)>,
+    /// Slots of agents that have left; free after the next Learn.
+    leaving: Vec<u32>,
+    free: Vec<u32>,
+}
+
+impl DecisionMemory {
+    pub fn new(width: usize) -> Self {
+        Self { width, ..Self::default() }
+    }
+
+    fn enter(&mut self) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            return slot;
+        }
+        let slot = self.open.len() as u32;
+        self.features.resize(self.features.len() + self.width, 0.0);
+        self.actions.push(Action(0));
+        self.rewards.push(0.0);
+        self.outcomes.push(Outcome::Continues);
+        self.open.push(false);
+        slot
+    }
+
+    fn leave(&mut self, slot: u32, agent: AgentId) {
+        let index = slot as usize;
+        if self.open[index] && self.outcomes[index] == Outcome::Continues {
+            self.outcomes[index] = Outcome::Terminated;
+            self.ended.push((agent, slot));
+        }
+        self.leaving.push(slot);
+    }
+
+    /// Gives back the places of those who left, lowest first.
+    pub fn release(&mut self) {
+        self.leaving.sort_unstable_by(|left, right| right.cmp(left));
+        for slot in self.leaving.drain(..) {
+            self.open[slot as usize] = false;
+            self.free.push(slot);
+        }
+    }
+
+    /// A decision was taken: its outcome is open from now on.
+    pub fn decided(&mut self, slot: u32, features: &[f32], action: Action) {
+        let index = slot as usize;
+        self.features[index * self.width..(index + 1) * self.width].copy_from_slice(features);
+        self.actions[index] = action;
+        self.rewards[index] = 0.0;
+        self.outcomes[index] = Outcome::Continues;
+        self.open[index] = true;
+    }
+
+    /// Reward came in.
+    pub fn credit(&mut self, slot: u32, agent: AgentId, reward: f32, outcome: Outcome) {
+        let index = slot as usize;
+        if !self.open[index] || self.outcomes[index] == Outcome::Terminated {
+            return;
+        }
+        self.rewards[index] += reward;
+        if outcome != Outcome::Continues {
+            self.outcomes[index] = outcome;
+            if outcome == Outcome::Terminated {
+                self.ended.push((agent, slot));
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The engine: agents as entities, the phases of a tick, mail, decisions, learning. Knows no file, no model, no
+//! clock on the wall; what it shares with the other floors is plain data in [`crate::base`].
+
+mod components;
+mod decide;
+mod domain;
+mod language;
+mod learn;
+mod mail;
+mod minds;
+mod phase;
+mod population;
+mod simulation;
+mod tables;
+
+pub use components::{Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RoleId};
+pub use domain::{BuildError, DataNeed, Domain, DomainData, RoleSpace};
+pub use language::{LanguageCounts, LanguageQueue, Ticket};
+pub use mail::{Mail, Texts};
+pub use minds::{Mind, Observations};
+pub use phase::Phase;
+pub use population::{Birth, Directory, Group, Population};
+pub use simulation::{Builder, Failure, Now, Options, SimError, Simulation};
+pub use tables::{Tables, agent_columns, learning_columns, message_columns, metric_columns};
