@@ -19,4 +19,9 @@
 //! serde, serde_json and thiserror are free everywhere.
 
 pub mod base;
+pub mod domains;
 pub mod record;
+pub mod rl;
+pub mod rules;
+pub mod scenario;
+pub mod sim;

@@ -141,7 +141,6 @@ pub fn arrive(desk: &mut Desk, population: &mut Population, chance: Chance, tick
         first_guess: None,
         transfers: 0,
         first_staff: None,
-        reward: 0.0,
     };
     let id = population.spawn(
         desk.customer_group,

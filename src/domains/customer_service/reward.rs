@@ -2,7 +2,7 @@
 
 use bevy_ecs::system::{Query, Res, ResMut};
 
-use super::state::{Customer, Desk, Ending, Staff};
+use super::state::{Desk, Ending, Staff};
 use crate::base::Outcome;
 use crate::sim::{Agent, Directory, Now, Reward};
 
@@ -12,7 +12,6 @@ pub fn reward_staff(
     directory: Res<Directory>,
     mut desk: ResMut<Desk>,
     mut staff: Query<(&Agent, &mut Staff, &mut Reward)>,
-    mut customers: Query<&mut Customer>,
 ) {
     for &(_, entity) in directory.alive() {
         let Ok((_, mut member, mut reward)) = staff.get_mut(entity) else { continue };
@@ -42,13 +41,6 @@ pub fn reward_staff(
         }
         member.totals.reward += f64::from(value);
         desk.now.reward += f64::from(value);
-        if let Some(mut customer) = member
-            .customer
-            .and_then(|customer| directory.entity(customer))
-            .and_then(|entity| customers.get_mut(entity).ok())
-        {
-            customer.reward += f64::from(value);
-        }
         reward.value += value;
         if ended.is_some() {
             reward.outcome = Outcome::Terminated;

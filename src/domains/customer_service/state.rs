@@ -74,8 +74,6 @@ pub struct Customer {
     pub transfers: u32,
     /// Who served them first.
     pub first_staff: Option<AgentId>,
-    /// Reward of all staff for this case.
-    pub reward: f64,
 }
 
 /// How a member of staff's part in a case ended.

@@ -1,0 +1,286 @@
+//! A scenario: what a run is made of.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check::{check_references, check_shape};
+use super::error::{Problems, ScenarioError, check_size};
+use super::overrides::{self, Override};
+use super::path::locate;
+use super::read::Reader;
+use super::section::{Kind, Kinds, Section};
+use super::source::{Sources, Span};
+use super::tree::{Node, parse_file};
+
+/// The most agents a scenario may have, in one group and in all together.
+pub const MAX_AGENTS: u32 = 10_000_000;
+
+/// The least a scenario says; shown where a file is empty.
+pub const MINIMAL_EXAMPLE: &str = r#"name = "example"
+ticks = 100
+
+[[agents]]
+role = "worker"
+policy = "guess"
+
+[policy.guess]
+kind = "random"
+
+[domain]
+kind = "customer_service"
+"#;
+
+/// The keys of the top of the file that are not tables.
+pub(super) const TOP_KEYS: &[&str] = &["name", "title", "seed", "ticks"];
+
+/// The file as its schema has it. Read field by field: sections keep their text until their kind is known.
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "the sections are here for the schema; they are read from the tree")]
+pub(super) struct ScenarioFile {
+    /// The name of the scenario; the run folder is called after it.
+    #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
+    pub name: String,
+    /// A heading for people.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Where all chance of the run comes from: the same scenario with the same seed gives the same results.
+    #[serde(default)]
+    #[schemars(range(max = 9_223_372_036_854_775_807_i64))]
+    pub seed: u64,
+    /// How many steps of simulated time the run takes.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub ticks: u64,
+    /// What a tick stands for.
+    #[serde(default)]
+    pub clock: Clock,
+    /// The groups of agents, each a `[[agents]]` table.
+    #[serde(default)]
+    pub agents: Vec<AgentGroup>,
+    /// The policies that groups name, each a `[policy.NAME]` table.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": super::words::NAME_PATTERN }))]
+    policy: BTreeMap<String, AnySection>,
+    /// The language models that groups name, each an `[llm.NAME]` table.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": super::words::NAME_PATTERN }))]
+    llm: BTreeMap<String, AnySection>,
+    /// The world the agents live in.
+    domain: AnySection,
+    /// What the run writes down.
+    #[serde(default)]
+    pub record: RecordSettings,
+}
+
+/// A section whose kind is not looked at yet.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("additionalProperties" = true))]
+struct AnySection {
+    /// Which kind this is; the other keys belong to it.
+    kind: String,
+}
+
+/// What a tick stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Clock {
+    /// Simulated seconds that pass in one tick.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub seconds_per_tick: f64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { seconds_per_tick: 1.0 }
+    }
+}
+
+/// What the run writes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RecordSettings {
+    /// Whether every message between agents is written to messages.csv.
+    pub messages: bool,
+    /// Every how many ticks each agent gets a row in agents.csv; 0: only at the end.
+    #[schemars(range(max = 1_000_000_000))]
+    pub agents_every: u64,
+}
+
+impl Default for RecordSettings {
+    fn default() -> Self {
+        Self { messages: true, agents_every: 0 }
+    }
+}
+
+/// A group of like agents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentGroup {
+    /// What the agents are in their world; the domain knows its roles.
+    #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
+    pub role: String,
+    /// The name of the group, unlike that of any other group; the role where it is left away.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
+    pub name: String,
+    /// How many agents the group has.
+    #[serde(default = "one")]
+    #[schemars(range(max = 10_000_000))]
+    pub count: u32,
+    /// Who the agents are, in words; language models read it.
+    #[serde(default)]
+    pub persona: String,
+    /// The `[policy.NAME]` by which the agents choose.
+    #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
+    pub policy: String,
+    /// The `[llm.NAME]` that speaks for the agents; none where it is left away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
+    pub llm: Option<String>,
+    /// What these agents can do that others cannot; the domain knows which there are.
+    #[serde(default)]
+    #[schemars(extend("uniqueItems" = true))]
+    pub capabilities: Vec<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// A scenario whose text is sound: syntax, keys, types, ranges and references. Its kinds are looked at by
+/// [`Scenario::check`].
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The name; 1 to 64 of a-z, 0-9, `_` and `-`.
+    pub name: String,
+    /// A heading for people.
+    pub title: Option<String>,
+    /// The seed of all chance, at most `i64::MAX`.
+    pub seed: u64,
+    /// How many ticks the run takes, 1 to 10⁹.
+    pub ticks: u64,
+    /// What a tick stands for.
+    pub clock: Clock,
+    /// The groups in the order of the file; each has a name of its own.
+    pub agents: Vec<AgentGroup>,
+    /// `[policy.NAME]` by name.
+    pub policies: BTreeMap<String, Section>,
+    /// `[llm.NAME]` by name.
+    pub models: BTreeMap<String, Section>,
+    /// `[domain]`.
+    pub domain: Section,
+    /// What the run writes down.
+    pub record: RecordSettings,
+    root: Node,
+    sources: Sources,
+}
+
+impl Scenario {
+    /// Reads a scenario's text and puts the overrides, in their order, over it. A byte order mark is skipped.
+    ///
+    /// # Errors
+    /// Everything that is wrong with syntax, keys, types, ranges, names and references, all of it where it can be
+    /// told apart.
+    pub fn parse(file_name: &str, text: &str, overrides: &[Override]) -> Result<Self, ScenarioError> {
+        check_size(file_name, text.len() as u64)?;
+        let mut sources = Sources::file(file_name, text.strip_prefix('\u{feff}').unwrap_or(text));
+        let mut root = parse_file(&sources)?;
+        if overrides.is_empty() && root.table().is_some_and(BTreeMap::is_empty) {
+            let needs = "the scenario is empty; it needs `name`, `ticks` and `[domain]`, and mostly `[[agents]]`";
+            let help = format!("a small one to start from:\n\n{MINIMAL_EXAMPLE}");
+            return Err(Problems::single(&sources, Span::new(0, 0..0), needs, "nothing here", help));
+        }
+        let before = root.clone();
+        overrides::apply(overrides, &mut root, &mut sources)?;
+        let mut problems = Problems::new(&sources);
+        check_shape(&root, &mut problems);
+        check_references(&root, &mut problems);
+        problems.finish()?;
+        overrides::drop_replaced_sections(&before, &mut root);
+        Self::read(root, sources)
+    }
+
+    fn read(root: Node, sources: Sources) -> Result<Self, ScenarioError> {
+        let misfit = |span: Option<Span>, message: String| {
+            Problems::single(
+                &sources,
+                span.unwrap_or(root.span),
+                message,
+                "here",
+                "see the reference of the scenario file",
+            )
+        };
+        let file = ScenarioFile::deserialize(Reader(&root)).map_err(|error| misfit(error.span, error.message))?;
+        let sections = |key: &str| -> BTreeMap<String, Section> {
+            let table = root.get(key).and_then(Node::table).into_iter().flatten();
+            let section = |(name, entry): (&String, &super::tree::Entry)| {
+                Some((name.clone(), Section::new(&format!("{key}.{name}"), name, &entry.node, &sources)?))
+            };
+            table.filter_map(section).collect()
+        };
+        let domain = root.get("domain").and_then(|domain| Section::new("domain", "domain", domain, &sources));
+        let domain = domain.ok_or_else(|| misfit(None, "`domain` lacks the key `kind`".to_owned()))?;
+        let mut agents = file.agents;
+        for group in agents.iter_mut().filter(|group| group.name.is_empty()) {
+            group.name.clone_from(&group.role);
+        }
+        Ok(Self {
+            name: file.name,
+            title: file.title,
+            seed: file.seed,
+            ticks: file.ticks,
+            clock: file.clock,
+            agents,
+            policies: sections("policy"),
+            models: sections("llm"),
+            domain,
+            record: file.record,
+            root,
+            sources,
+        })
+    }
+
+    /// Checks that every section's kind is known, that its settings are sound, and that a group uses it.
+    ///
+    /// # Errors
+    /// The problems of all sections together.
+    pub fn check(&self, kinds: &Kinds) -> Result<(), ScenarioError> {
+        let mut problems = Problems::new(&self.sources);
+        for (section, known) in self.sections(kinds) {
+            if let Err(error) = section.resolve(known) {
+                problems.extend(error);
+            }
+        }
+        let unused_policies =
+            self.policies.values().filter(|section| self.agents.iter().all(|group| group.policy != section.name()));
+        let unused_models = self
+            .models
+            .values()
+            .filter(|section| self.agents.iter().all(|group| group.llm.as_deref() != Some(section.name())));
+        for (section, key) in
+            unused_policies.map(|section| (section, "policy")).chain(unused_models.map(|section| (section, "llm")))
+        {
+            let message = format!("no group of agents uses `{}`", section.path());
+            let help = format!("name it in a group (`{key} = \"{}\"`), or take the table away", section.name());
+            problems.extend(section.unwanted(message, help));
+        }
+        problems.finish()
+    }
+
+    /// All sections with the kinds they may have: the domain, then models, then policies, by name.
+    pub(super) fn sections<'a>(&'a self, kinds: &Kinds<'a>) -> Vec<(&'a Section, &'a [&'a Kind])> {
+        let (models, policies) = (kinds.models, kinds.policies);
+        let mut sections = vec![(&self.domain, kinds.domains)];
+        sections.extend(self.models.values().map(|section| (section, models)));
+        sections.extend(self.policies.values().map(|section| (section, policies)));
+        sections
+    }
+
+    /// An error about one key, such as `ticks` or (a group by its name) `agents.front.policy`. It points at the value,
+    /// or at the table around it where the key is absent.
+    #[must_use]
+    pub fn invalid(&self, key_path: &str, message: impl Into<String>, help: impl Into<String>) -> ScenarioError {
+        let span = locate(&self.root, key_path);
+        Problems::single(&self.sources, span, message, format!("`{key_path}`"), help)
+    }
+}

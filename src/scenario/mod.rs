@@ -1,0 +1,26 @@
+//! The scenario file: its types, spans, validation, overrides, resolved form, JSON Schema and reference page.
+//!
+//! Touches no file: a text and its name go in. A section's settings are a struct with [`Settings`]; its JSON Schema
+//! is what checks the text (keys, types, ranges), what editors read and what the reference page is written from.
+
+mod check;
+mod error;
+mod file;
+mod overrides;
+mod path;
+mod read;
+mod reference;
+mod resolved;
+mod schema;
+mod section;
+mod shape;
+mod source;
+mod tree;
+mod words;
+
+pub use error::{MAX_BYTES, ScenarioError, check_size};
+pub use file::{AgentGroup, Clock, MAX_AGENTS, MINIMAL_EXAMPLE, RecordSettings, Scenario};
+pub use overrides::Override;
+pub use reference::reference;
+pub use schema::json_schema;
+pub use section::{Kind, Kinds, Section, Settings, SettingsType};

@@ -1,0 +1,269 @@
+//! Overrides: `agents.front.count=12` puts one value over what the file says.
+
+use std::sync::Arc;
+
+use miette::NamedSource;
+
+use super::error::{Problems, ScenarioError};
+use super::path::element_name;
+use super::source::{Sources, Span};
+use super::tree::{Entry, Node, Table, Value, parse_value};
+use super::words::suggest;
+
+/// One value to put over what the file says: a dotted path of keys and a TOML value. A group of agents goes by its
+/// name, `agents.NAME.key`; a key with unusual characters stands in quotes. A value that is not TOML is taken as text.
+#[derive(Clone, Debug)]
+pub struct Override {
+    text: String,
+    keys: Vec<Key>,
+    value: Node,
+}
+
+#[derive(Clone, Debug)]
+struct Key {
+    name: String,
+    start: usize,
+    end: usize,
+}
+
+impl Override {
+    /// Reads `path=value`.
+    ///
+    /// # Errors
+    /// When there is no `=`, the path is not a path of keys, or a value that starts like a list, a table or quoted
+    /// text is not valid TOML.
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        let sources = Sources::file(&source_name(text), text);
+        // Source 1, so that nothing takes the place for one in the file.
+        let sources = Sources(vec![Arc::clone(&sources.0[0]), Arc::clone(&sources.0[0])]);
+        let mistake = |start: usize, end: usize, message: &str| {
+            let help = "an override is a path of keys and a value: `agents.front.count=12`, `policy.front.kind=random`";
+            Problems::single(&sources, Span { source: 1, start, end }, message, "here", help)
+        };
+        super::error::check_size(&source_name("…"), text.len() as u64)?;
+        let Some(equals) = equals_sign(text) else {
+            return Err(mistake(0, text.len(), "the override has no `=`"));
+        };
+        let keys = split_keys(&text[..equals]).map_err(|(start, end, message)| mistake(start, end, message))?;
+        let raw = &text[equals + 1..];
+        let start = equals + 1 + (raw.len() - raw.trim_start().len());
+        let trimmed = raw.trim();
+        if trimmed.is_empty() {
+            return Err(mistake(equals, text.len(), "the override has no value"));
+        }
+        let value = match parse_value(&sources, 1, start) {
+            Ok(node) => node,
+            // What begins like TOML is meant as TOML, and so is a number that is no sound one: its mistake counts.
+            Err(error) if trimmed.starts_with(['[', '{', '"', '\'']) || is_number(trimmed) => return Err(error),
+            Err(_) => {
+                let span = Span { source: 1, start, end: start + trimmed.len() };
+                Node { span, value: Value::Text(trimmed.to_owned()) }
+            }
+        };
+        Ok(Self { text: text.to_owned(), keys, value })
+    }
+
+    /// The override `seed=…`.
+    #[must_use]
+    pub fn seed(seed: u64) -> Self {
+        Self::number("seed", seed)
+    }
+
+    /// The override `ticks=…`.
+    #[must_use]
+    pub fn ticks(ticks: u64) -> Self {
+        Self::number("ticks", ticks)
+    }
+
+    fn number(key: &str, number: u64) -> Self {
+        let text = format!("{key}={number}");
+        let span = Span { source: 1, start: key.len() + 1, end: text.len() };
+        // A number beyond what TOML can say stays text and is refused with the others by its key's type.
+        let value = i64::try_from(number).map_or_else(|_| Value::Text(number.to_string()), Value::Whole);
+        let keys = vec![Key { name: key.to_owned(), start: 0, end: key.len() }];
+        Self { text, keys, value: Node { span, value } }
+    }
+
+    /// The override as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+fn source_name(text: &str) -> String {
+    format!("--set {text}")
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok()
+        || (text.starts_with(['+', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+            && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'_')))
+}
+
+/// The first `=` that is not within quotes.
+fn equals_sign(text: &str) -> Option<usize> {
+    let mut quote = None;
+    for (index, character) in text.char_indices() {
+        match (quote, character) {
+            (None, '=') => return Some(index),
+            (None, '"' | '\'') => quote = Some(character),
+            (Some(open), _) if open == character => quote = None,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn split_keys(path: &str) -> Result<Vec<Key>, (usize, usize, &'static str)> {
+    let keys = toml_edit::Key::parse(path).map_err(|_| (0, path.len().max(1), "this is not a path of keys"))?;
+    let mut found = Vec::with_capacity(keys.len());
+    let mut from = 0;
+    for key in keys {
+        let written = key.display_repr().into_owned();
+        let start = path[from..].find(&written).map_or(from, |at| from + at);
+        from = (start + written.len()).min(path.len());
+        found.push(Key { name: key.get().to_owned(), start, end: from });
+    }
+    Ok(found)
+}
+
+/// Puts every override over the tree, and its text beside the sources.
+pub(super) fn apply(overrides: &[Override], root: &mut Node, sources: &mut Sources) -> Result<(), ScenarioError> {
+    for one in overrides {
+        sources.0.push(Arc::new(NamedSource::new(source_name(&one.text), one.text.clone())));
+    }
+    let new_sections: Vec<(&str, &str)> = overrides
+        .iter()
+        .filter_map(|one| match one.keys.as_slice() {
+            [table, name, kind] if kind.name == "kind" => Some((table.name.as_str(), name.name.as_str())),
+            _ => None,
+        })
+        .collect();
+    for (index, one) in overrides.iter().enumerate() {
+        let mut value = one.value.clone();
+        move_to_source(&mut value, index + 1);
+        apply_one(one, index + 1, value, root, &new_sections, sources)?;
+    }
+    Ok(())
+}
+
+fn apply_one(
+    one: &Override,
+    source: usize,
+    value: Node,
+    root: &mut Node,
+    new_sections: &[(&str, &str)],
+    sources: &Sources,
+) -> Result<(), ScenarioError> {
+    let span = |key: &Key| Span { source, start: key.start, end: key.end };
+    let Some((last, parents)) = one.keys.split_last() else { return Ok(()) };
+    let mut node = root;
+    for (depth, key) in parents.iter().enumerate() {
+        let above = one.keys[..depth].iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(".");
+        let mistake = |message: String, help: String| Problems::single(sources, span(key), message, "here", help);
+        let is_section = depth == 1 && matches!(above.as_str(), "policy" | "llm");
+        if let (true, Some(table)) = (is_section, node.table()) {
+            if !table.contains_key(&key.name) && !new_sections.contains(&(above.as_str(), key.name.as_str())) {
+                let declared: Vec<&str> = table.keys().map(String::as_str).collect();
+                let help = suggest(&key.name, &declared, "declared are", "none is declared");
+                let more = format!("{help}; for a new one, set `{above}.{}.kind` too", key.name);
+                return Err(mistake(format!("there is no table [{above}.{}]", key.name), more));
+            }
+        }
+        let words = node.words();
+        node = match &mut node.value {
+            Value::Table(table) => {
+                let empty =
+                    || Entry { key_span: span(key), node: Node { span: span(key), value: Value::Table(Table::new()) } };
+                &mut table.entry(key.name.clone()).or_insert_with(empty).node
+            }
+            Value::List(list) => {
+                let names: Vec<String> = list.iter().filter_map(element_name).map(str::to_owned).collect();
+                let count = list.len();
+                let index = names.iter().position(|name| *name == key.name).filter(|_| names.len() == count);
+                match index.or_else(|| key.name.parse().ok()).and_then(|index: usize| list.get_mut(index)) {
+                    Some(item) => item,
+                    None if above == "agents" => {
+                        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                        let help = suggest(&key.name, &names, "groups", "the scenario has no groups");
+                        return Err(mistake(format!("there is no group of agents named `{}`", key.name), help));
+                    }
+                    None => {
+                        let message = format!("the list `{above}` has no entry `{}`", key.name);
+                        return Err(mistake(message, format!("it has {count} entries, counted from 0")));
+                    }
+                }
+            }
+            _ => {
+                let message = format!("`{above}` is {words} and has no key `{}`", key.name);
+                return Err(mistake(message, "set the value itself, or a key of a table".to_owned()));
+            }
+        };
+    }
+    let above = parents.iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(".");
+    let words = node.words();
+    match &mut node.value {
+        Value::Table(table) => {
+            table.insert(last.name.clone(), Entry { key_span: span(last), node: value });
+            Ok(())
+        }
+        Value::List(list) => {
+            let count = list.len();
+            let slot = last.name.parse::<usize>().ok().and_then(|index| list.get_mut(index));
+            let Some(slot) = slot else {
+                let message = format!("the list `{above}` has no entry `{}`", last.name);
+                let help = format!("it has {count} entries, counted from 0; name a key of one of them");
+                return Err(Problems::single(sources, span(last), message, "here", help));
+            };
+            *slot = value;
+            Ok(())
+        }
+        _ => {
+            let message = format!("`{above}` is {words} and has no key `{}`", last.name);
+            Err(Problems::single(sources, span(last), message, "here", "set the value itself, or a key of a table"))
+        }
+    }
+}
+
+fn move_to_source(node: &mut Node, source: usize) {
+    node.span.source = source;
+    match &mut node.value {
+        Value::List(list) => list.iter_mut().for_each(|item| move_to_source(item, source)),
+        Value::Table(table) => {
+            for entry in table.values_mut() {
+                entry.key_span.source = source;
+                move_to_source(&mut entry.node, source);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Takes away the sections that groups of the file used and, after the overrides, no longer use: trying another policy
+/// is no reason to ask for the first one's table to be removed. A section that an override speaks about stays.
+pub(super) fn drop_replaced_sections(before: &Node, root: &mut Node) {
+    for key in ["policy", "llm"] {
+        let (was_used, is_used) = (used_names(before, key), used_names(root, key));
+        let Some(entry) = root.table_mut().and_then(|table| table.get_mut(key)) else { continue };
+        if let Some(sections) = entry.node.table_mut() {
+            sections.retain(|name, section| {
+                is_used.contains(name) || !was_used.contains(name) || speaks_override(&section.node)
+            });
+        }
+    }
+}
+
+fn used_names(root: &Node, key: &str) -> Vec<String> {
+    let groups = root.get("agents").and_then(Node::list).unwrap_or_default();
+    groups.iter().filter_map(|group| group.get(key)?.text().map(str::to_owned)).collect()
+}
+
+fn speaks_override(node: &Node) -> bool {
+    node.span.is_in_override()
+        || match &node.value {
+            Value::List(list) => list.iter().any(speaks_override),
+            Value::Table(table) => table.values().any(|entry| speaks_override(&entry.node)),
+            _ => false,
+        }
+}

@@ -1,0 +1,76 @@
+//! The resolved form: a scenario's whole text with every default written out, in one fixed order.
+
+use super::error::ScenarioError;
+use super::file::Scenario;
+use super::section::{Kinds, Section};
+
+/// A line longer than this has its list broken into one entry a line.
+const LINE_CHARACTERS: usize = 110;
+
+impl Scenario {
+    /// The scenario as TOML with all defaults filled in; read again, it resolves to the same text.
+    ///
+    /// # Errors
+    /// As [`Scenario::check`] for kinds and settings.
+    pub fn resolved(&self, kinds: &Kinds) -> Result<String, ScenarioError> {
+        let mut text = String::from("# A scenario with every setting written out.\n");
+        line(&mut text, "name", &self.name.as_str().into());
+        if let Some(title) = &self.title {
+            line(&mut text, "title", &title.as_str().into());
+        }
+        line(&mut text, "seed", &whole(self.seed));
+        line(&mut text, "ticks", &whole(self.ticks));
+        text.push_str("\n[clock]\n");
+        line(&mut text, "seconds_per_tick", &self.clock.seconds_per_tick.into());
+        text.push_str("\n[record]\n");
+        line(&mut text, "messages", &self.record.messages.into());
+        line(&mut text, "agents_every", &whole(self.record.agents_every));
+        for group in &self.agents {
+            text.push_str("\n[[agents]]\n");
+            line(&mut text, "role", &group.role.as_str().into());
+            line(&mut text, "name", &group.name.as_str().into());
+            line(&mut text, "count", &i64::from(group.count).into());
+            line(&mut text, "persona", &group.persona.as_str().into());
+            line(&mut text, "policy", &group.policy.as_str().into());
+            if let Some(llm) = &group.llm {
+                line(&mut text, "llm", &llm.as_str().into());
+            }
+            line(&mut text, "capabilities", &group.capabilities.clone().into());
+        }
+        for (section, known) in self.sections(kinds) {
+            write_section(&mut text, section, &section.resolve(known)?);
+        }
+        Ok(text)
+    }
+}
+
+fn write_section(text: &mut String, section: &Section, settings: &toml::Table) {
+    text.push_str(&format!("\n[{}]\n", section.path()));
+    line(text, "kind", &section.kind().into());
+    for (key, value) in settings {
+        line(text, key, value);
+    }
+}
+
+/// A number that fits: the text it was read from is TOML, whose whole numbers are `i64`.
+fn whole(number: u64) -> toml::Value {
+    toml::Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn line(text: &mut String, key: &str, value: &toml::Value) {
+    let key = toml_edit::Key::new(key).to_string();
+    let plain = format!("{key} = {value}");
+    match value {
+        toml::Value::Array(items) if plain.len() > LINE_CHARACTERS => {
+            text.push_str(&format!("{key} = [\n"));
+            for item in items {
+                text.push_str(&format!("  {item},\n"));
+            }
+            text.push_str("]\n");
+        }
+        _ => {
+            text.push_str(&plain);
+            text.push('\n');
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Sections whose keys belong to a registry entry: `[policy.NAME]`, `[llm.NAME]`, `[domain]`.
+
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{Problems, ScenarioError};
+use super::path::locate;
+use super::read::Reader;
+use super::schema::{closed, generator};
+use super::shape::{Place, Shape};
+use super::source::{Sources, Span};
+use super::tree::{Node, Value};
+use super::words::suggest;
+
+/// One `[policy.NAME]`, one `[llm.NAME]`, or `[domain]`. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Section {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: String,
+    name: String,
+    kind: String,
+    kind_span: Span,
+    /// The table without `kind`; its span is the header's.
+    body: Node,
+    sources: Sources,
+}
+
+/// The settings of one kind: a struct with named fields, a doc line on each, ranges as `#[schemars(range(…))]`, and
+/// `#[serde(default)]` where a key may be left away.
+///
+/// Unknown keys, wrong types and the schema's ranges, lengths and choices are refused before `validate` is asked.
+pub trait Settings: DeserializeOwned + Serialize + JsonSchema {
+    /// Checks what a schema cannot say: how settings fit together.
+    ///
+    /// # Errors
+    /// What [`Section::invalid`] makes of the key that does not fit.
+    fn validate(&self, _section: &Section) -> Result<(), ScenarioError> {
+        Ok(())
+    }
+}
+
+/// A settings type, as data for a registry.
+#[derive(Clone, Copy, Debug)]
+pub struct SettingsType {
+    /// Reads and checks a section, and gives every setting with its default filled in, without `kind`.
+    pub resolve: fn(&Section) -> Result<toml::Table, ScenarioError>,
+    /// The JSON Schema of the settings, without `kind`.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl SettingsType {
+    /// The entry for a type.
+    #[must_use]
+    pub const fn of<T: Settings>() -> Self {
+        Self { resolve: resolve::<T>, schema: <T as JsonSchema>::json_schema }
+    }
+}
+
+/// What every registry entry says about itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The value of `kind` in the scenario.
+    pub name: &'static str,
+    /// One sentence for lists and the reference page.
+    pub about: &'static str,
+    /// The type of its settings.
+    pub settings: SettingsType,
+}
+
+/// All kinds a scenario may name.
+#[derive(Clone, Copy, Debug)]
+pub struct Kinds<'a> {
+    /// For `[policy.NAME]`.
+    pub policies: &'a [&'a Kind],
+    /// For `[llm.NAME]`.
+    pub models: &'a [&'a Kind],
+    /// For `[domain]`.
+    pub domains: &'a [&'a Kind],
+}
+
+impl Section {
+    /// Makes a section of a table whose `kind` is known to be text.
+    pub(super) fn new(path: &str, name: &str, table: &Node, sources: &Sources) -> Option<Self> {
+        let mut body = table.clone();
+        let kind = body.table_mut()?.remove("kind")?.node;
+        let kind_span = kind.span;
+        let Value::Text(kind) = kind.value else { return None };
+        let (path, name) = (path.to_owned(), name.to_owned());
+        Some(Self { inner: Arc::new(Inner { path, name, kind, kind_span, body, sources: sources.clone() }) })
+    }
+
+    /// The dotted path of the section's table: `policy.front`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.inner.path
+    }
+
+    /// The last part of the path: `front`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The value of `kind`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.inner.kind
+    }
+
+    /// Reads the settings and checks them.
+    ///
+    /// # Errors
+    /// Unknown and missing keys, wrong types, numbers out of range, and what [`Settings::validate`] finds.
+    pub fn settings<T: Settings>(&self) -> Result<T, ScenarioError> {
+        let mut generator = generator();
+        let schema = closed(T::json_schema(&mut generator));
+        let definitions = generator.take_definitions(true);
+        let mut problems = Problems::new(&self.inner.sources);
+        let mut shape = Shape { definitions: &definitions, problems: &mut problems, top_keys: super::file::TOP_KEYS };
+        shape.check(&self.inner.body, schema.as_value(), Place { path: &self.inner.path });
+        problems.finish()?;
+        let settings = T::deserialize(Reader(&self.inner.body)).map_err(|error| {
+            let span = error.span.unwrap_or(self.inner.body.span);
+            let message = format!("`{}` does not fit: {}", self.inner.path, error.message);
+            Problems::single(&self.inner.sources, span, message, "here", "see the reference of this kind's settings")
+        })?;
+        settings.validate(self)?;
+        Ok(settings)
+    }
+
+    /// An error about one setting. `key` is a path within the section, such as `learning_rate` or `state[2].feature`.
+    /// It points at the value, or at the section's header where the key is absent.
+    #[must_use]
+    pub fn invalid(&self, key: &str, message: impl Into<String>, help: impl Into<String>) -> ScenarioError {
+        let span = if key == "kind" { self.inner.kind_span } else { locate(&self.inner.body, key) };
+        Problems::single(&self.inner.sources, span, message, format!("`{key}`"), help)
+    }
+
+    /// The error for a `kind` that is none of those known.
+    #[must_use]
+    pub fn invalid_kind(&self, known: &[&str]) -> ScenarioError {
+        let message = format!("`{}` has the unknown kind \"{}\"", self.path(), self.kind());
+        let help = suggest(self.kind(), known, "kinds", "this program knows no kinds for this section");
+        Problems::single(&self.inner.sources, self.inner.kind_span, message, "unknown kind", help)
+    }
+
+    /// An error about the section as a whole.
+    pub(super) fn unwanted(&self, message: impl Into<String>, help: impl Into<String>) -> ScenarioError {
+        Problems::single(&self.inner.sources, self.inner.body.span, message, "not used", help)
+    }
+
+    /// Every setting with its default filled in, without `kind`.
+    pub(super) fn resolve(&self, kinds: &[&Kind]) -> Result<toml::Table, ScenarioError> {
+        match kinds.iter().find(|kind| kind.name == self.kind()) {
+            Some(kind) => (kind.settings.resolve)(self),
+            None => Err(self.invalid_kind(&kinds.iter().map(|kind| kind.name).collect::<Vec<_>>())),
+        }
+    }
+}
+
+fn resolve<T: Settings>(section: &Section) -> Result<toml::Table, ScenarioError> {
+    let settings = section.settings::<T>()?;
+    // Through text, because it writes an `f32` with its own shortest digits; as a table it would become a long `f64`.
+    let text = toml::to_string(&settings).map_err(|error| error.to_string());
+    let table = text.and_then(|text| toml::from_str(&text).map_err(|error| error.to_string()));
+    table.map_err(|error| {
+        section.invalid("", format!("the settings of `{}` cannot be written as TOML: {error}", section.path()), "")
+    })
+}

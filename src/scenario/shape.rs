@@ -1,0 +1,316 @@
+//! Checks a tree against a JSON Schema: keys, types, ranges, choices, lengths. Finds every problem, not the first.
+
+use serde_json::{Map, Value as Json};
+
+use super::error::Problems;
+use super::source::Span;
+use super::tree::{Node, Table, Value};
+use super::words::{bounds, choices, describe, follow, join, length_words, present, suggest, type_of};
+
+/// Where a value stands: its dotted path for people, and the header of the table around it.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub path: &'a str,
+}
+
+/// A schema with what it refers to, and where problems go.
+pub(super) struct Shape<'s, 'p, 'q> {
+    pub definitions: &'s Map<String, Json>,
+    pub problems: &'p mut Problems<'q>,
+    /// Keys of the top of the file, to say so where one was written below a table's header.
+    pub top_keys: &'s [&'s str],
+}
+
+impl Shape<'_, '_, '_> {
+    pub fn check(&mut self, node: &Node, schema: &Json, place: Place) {
+        let outer = schema;
+        let schema = present(schema, self.definitions);
+        if let Some(words) = choices(schema) {
+            return self.check_choice(node, schema, &words, place);
+        }
+        match (type_of(schema), &node.value) {
+            (Some("object"), Value::Table(table)) => self.check_table(table, node.span, schema, place),
+            (Some("array"), Value::List(list)) => self.check_list(node, list, schema, place),
+            (Some("integer"), Value::Whole(whole)) => self.check_whole(node, *whole, schema, place),
+            (Some("number"), Value::Whole(whole)) => self.check_number(node, *whole as f64, schema, place),
+            (Some("number"), Value::Number(number)) => self.check_number(node, *number, schema, place),
+            (Some("string"), Value::Text(text)) => self.check_text(node, text, schema, place),
+            (Some("boolean"), Value::Truth(_)) => {}
+            (Some(_), _) => self.wrong_type(node, schema, place),
+            (None, _) => match schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Json::as_array) {
+                Some(branches) => self.check_branches(node, outer, branches, place),
+                None => {}
+            },
+        }
+    }
+
+    /// Says what was found and what is needed.
+    fn wrong_type(&mut self, node: &Node, schema: &Json, place: Place) {
+        let needed = describe(schema, self.definitions);
+        let message = format!("`{}` must be {}, but is {}", place.path, kind_words(schema), node.words());
+        let help = match (type_of(schema), &node.value) {
+            (Some("integer" | "number"), Value::Text(text)) if text.parse::<f64>().is_ok() => {
+                format!("leave the quotes away: {text}; needed: {needed}")
+            }
+            (Some("integer"), Value::Number(_)) => format!("leave the decimal point away; needed: {needed}"),
+            (Some("boolean"), Value::Text(text)) if matches!(text.as_str(), "true" | "false") => {
+                format!("leave the quotes away: {text}")
+            }
+            (Some("string"), Value::Whole(_) | Value::Number(_) | Value::Truth(_) | Value::Date(_)) => {
+                "put it in quotes to make it text".to_owned()
+            }
+            (Some("array"), Value::Table(_)) => {
+                format!("write a list of tables with two brackets: [[{}]]", place.path)
+            }
+            (Some("array"), _) => format!("put it in brackets to make it a list; needed: {needed}"),
+            (Some("object"), Value::List(_)) => "write a table with single brackets: [name]".to_owned(),
+            _ => format!("needed: {needed}"),
+        };
+        self.problems.add(node.span, message, format!("this is {}", node.words()), help);
+    }
+
+    fn check_choice(&mut self, node: &Node, schema: &Json, words: &[&str], place: Place) {
+        let Some(text) = node.text() else {
+            let message = format!("`{}` must be text, but is {}", place.path, node.words());
+            let help = format!("needed: {}", describe(schema, self.definitions));
+            return self.problems.add(node.span, message, format!("this is {}", node.words()), help);
+        };
+        if !words.contains(&text) {
+            let message = format!("`{}` cannot be \"{text}\"", place.path);
+            self.problems.add(node.span, message, "unknown choice", suggest(text, words, "choices", ""));
+        }
+    }
+
+    fn check_table(&mut self, table: &Table, header: Span, schema: &Json, place: Place) {
+        let empty = Map::new();
+        let properties = schema.get("properties").and_then(Json::as_object).unwrap_or(&empty);
+        for (key, entry) in table {
+            let path = join(place.path, key);
+            if let Some(property) = properties.get(key) {
+                self.check(&entry.node, property, Place { path: &path });
+                continue;
+            }
+            match schema.get("additionalProperties") {
+                Some(Json::Bool(true)) => {}
+                Some(values @ Json::Object(_)) => self.check(&entry.node, values, Place { path: &path }),
+                None if properties.is_empty() && schema.get("required").is_none() && schema.get("title").is_none() => {}
+                _ => self.unknown_key(key, entry.key_span, properties, place),
+            }
+        }
+        let required = schema.get("required").and_then(Json::as_array);
+        for key in required.into_iter().flatten().filter_map(Json::as_str).filter(|key| !table.contains_key(*key)) {
+            let property = properties.get(key).unwrap_or(&Json::Null);
+            let meaning = first_sentence(description(property, self.definitions));
+            let needed = describe(property, self.definitions);
+            let message = format!("{} lacks the key `{key}`", table_words(place.path));
+            let help = format!("add `{key} = …`, {needed}{}{meaning}", if meaning.is_empty() { "" } else { ": " });
+            self.problems.add(header, message, format!("`{key}` is missing here"), help);
+        }
+    }
+
+    fn unknown_key(&mut self, key: &str, span: Span, properties: &Map<String, Json>, place: Place) {
+        let allowed: Vec<&str> = properties.keys().map(String::as_str).collect();
+        let message = format!("{} has no key `{key}`", table_words(place.path));
+        let mut help = suggest(key, &allowed, "keys it has", "it has no keys at all");
+        if !place.path.is_empty() && self.top_keys.contains(&key) {
+            help = format!("`{key}` belongs at the top of the file, before the first [table]; {help}");
+        }
+        self.problems.add(span, message, "unknown key", help);
+    }
+
+    fn check_list(&mut self, node: &Node, list: &[Node], schema: &Json, place: Place) {
+        let bound = |key: &str| schema.get(key).and_then(Json::as_u64);
+        let count = list.len() as u64;
+        if bound("minItems").is_some_and(|low| count < low) || bound("maxItems").is_some_and(|high| count > high) {
+            let allowed = length_words(schema).unwrap_or_default();
+            let message = format!("`{}` has {count} entries, but must have {allowed}", place.path);
+            let help = format!("needed: {}", describe(schema, self.definitions));
+            self.problems.add(node.span, message, format!("{count} entries"), help);
+        }
+        let unique = schema.get("uniqueItems").and_then(Json::as_bool) == Some(true);
+        for (index, item) in list.iter().enumerate() {
+            let path = element_path(place.path, index, item);
+            let positional = schema.get("prefixItems").and_then(|items| items.get(index));
+            if let Some(items) = positional.or_else(|| schema.get("items").filter(|items| items.is_object())) {
+                self.check(item, items, Place { path: &path });
+            }
+            if let Some(text) =
+                item.text().filter(|text| unique && list[..index].iter().any(|one| one.text() == Some(text)))
+            {
+                let message = format!("`{}` names \"{text}\" twice", place.path);
+                self.problems.add(item.span, message, "again", "leave one of them away");
+            }
+        }
+    }
+
+    fn check_whole(&mut self, node: &Node, whole: i64, schema: &Json, place: Place) {
+        let limits = bounds(schema);
+        let exact = |value: &Json| value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
+        let below = limits.least.is_some_and(|(low, allowed)| match exact(low) {
+            Some(low) => i128::from(whole) < low + i128::from(!allowed),
+            None => low.as_f64().is_some_and(|low| (whole as f64) < low),
+        });
+        let above = limits.greatest.is_some_and(|(high, allowed)| match exact(high) {
+            Some(high) => i128::from(whole) > high - i128::from(!allowed),
+            None => high.as_f64().is_some_and(|high| (whole as f64) > high),
+        });
+        let (format_low, format_high) = match schema.get("format").and_then(Json::as_str) {
+            Some("uint8") => (0, u64::from(u8::MAX)),
+            Some("uint16") => (0, u64::from(u16::MAX)),
+            Some("uint32") => (0, u64::from(u32::MAX)),
+            Some("uint" | "uint64") => (0, u64::MAX),
+            Some("int8") => (i64::from(i8::MIN), i8::MAX as u64),
+            Some("int16") => (i64::from(i16::MIN), i16::MAX as u64),
+            Some("int32") => (i64::from(i32::MIN), i32::MAX as u64),
+            _ => (i64::MIN, u64::MAX),
+        };
+        let fits = whole >= format_low && (whole < 0 || whole as u64 <= format_high);
+        if below || above || !fits {
+            let range = limits.words().filter(|_| below || above);
+            let range = range.unwrap_or_else(|| format!("from {format_low} to {format_high}"));
+            self.out_of_range(node, &whole.to_string(), &range, schema, place);
+        }
+    }
+
+    fn check_number(&mut self, node: &Node, number: f64, schema: &Json, place: Place) {
+        let limits = bounds(schema);
+        let outside = |limit: Option<(&Json, bool)>, beyond: fn(f64, f64) -> bool| {
+            limit.is_some_and(|(bound, allowed)| {
+                bound.as_f64().is_some_and(|bound| beyond(number, bound) || (!allowed && number == bound))
+            })
+        };
+        let too_small = outside(limits.least, |number, low| number < low);
+        let too_large = outside(limits.greatest, |number, high| number > high);
+        if too_small || too_large {
+            let range = limits.words().unwrap_or_default();
+            self.out_of_range(node, &number.to_string(), &range, schema, place);
+        } else if schema.get("format").and_then(Json::as_str) == Some("float") && number.abs() > f64::from(f32::MAX) {
+            self.out_of_range(node, &number.to_string(), &format!("at most {:e}", f32::MAX), schema, place);
+        }
+    }
+
+    fn out_of_range(&mut self, node: &Node, found: &str, range: &str, schema: &Json, place: Place) {
+        let message = format!("`{}` is {found}, but must be {range}", place.path);
+        let help = format!("needed: {}", describe(schema, self.definitions));
+        self.problems.add(node.span, message, "out of range", help);
+    }
+
+    fn check_text(&mut self, node: &Node, text: &str, schema: &Json, place: Place) {
+        if schema.get("pattern").and_then(Json::as_str) == Some(super::words::NAME_PATTERN)
+            && !super::words::is_name(text)
+        {
+            let message = format!("`{}` is \"{}\", which is not a name", place.path, text.escape_debug());
+            let help = format!("a name is {}", super::words::NAME_RULE);
+            return self.problems.add(node.span, message, "not a name", help);
+        }
+        let length = text.chars().count() as u64;
+        let bound = |key: &str| schema.get(key).and_then(Json::as_u64);
+        let message = match (bound("minLength"), bound("maxLength")) {
+            (Some(low), _) if length < low && length == 0 => format!("`{}` is empty", place.path),
+            (Some(low), _) if length < low => {
+                format!("`{}` has {length} characters, but needs at least {low}", place.path)
+            }
+            (_, Some(high)) if length > high => {
+                format!("`{}` has {length} characters, but at most {high} are allowed", place.path)
+            }
+            _ => return,
+        };
+        let meaning = first_sentence(description(schema, self.definitions));
+        self.problems.add(node.span, message, format!("{length} characters"), meaning);
+    }
+
+    /// An enum with fields: the branch is chosen by the tag, by the single key, or by the type.
+    fn check_branches(&mut self, node: &Node, schema: &Json, branches: &[Json], place: Place) {
+        let definitions = self.definitions;
+        let branches: Vec<&Json> = branches.iter().map(|branch| follow(branch, definitions)).collect();
+        if let (Some(table), Some(tag)) = (node.table(), common_tag(&branches)) {
+            let Some(entry) = table.get(tag) else {
+                let words: Vec<&str> = branches.iter().filter_map(|branch| tag_value(branch, tag)).collect();
+                let message = format!("{} lacks the key `{tag}`", table_words(place.path));
+                let help = suggest("", &words, "choices", "");
+                return self.problems.add(node.span, message, format!("`{tag}` is missing here"), help);
+            };
+            let text = entry.node.text();
+            if let Some(branch) = branches.iter().find(|branch| text.is_some() && tag_value(branch, tag) == text) {
+                return self.check(node, branch, place);
+            }
+            let words: Vec<&str> = branches.iter().filter_map(|branch| tag_value(branch, tag)).collect();
+            let path = join(place.path, tag);
+            let choice = serde_json::json!({ "enum": words });
+            return self.check_choice(&entry.node, &choice, &words, Place { path: &path });
+        }
+        if let Some(table) = node.table() {
+            let single = branches.iter().find(|branch| {
+                let required = branch.get("required").and_then(Json::as_array);
+                required
+                    .is_some_and(|keys| keys.len() == 1 && keys[0].as_str().is_some_and(|key| table.contains_key(key)))
+            });
+            if let Some(branch) = single {
+                return self.check(node, branch, place);
+            }
+        }
+        let fits = |branch: &&&Json| match (&node.value, type_of(branch)) {
+            (Value::Text(text), _) => match choices(branch) {
+                Some(words) => words.contains(&text.as_str()),
+                None => type_of(branch) == Some("string"),
+            },
+            (Value::Whole(_), name) => matches!(name, Some("integer" | "number")),
+            (Value::Number(_), name) => name == Some("number"),
+            (Value::Truth(_), name) => name == Some("boolean"),
+            (Value::List(_), name) => name == Some("array"),
+            (Value::Table(_), name) => name == Some("object"),
+            (Value::Date(_), _) => false,
+        };
+        match branches.iter().find(fits) {
+            Some(branch) => self.check(node, branch, place),
+            None => {
+                let needed = describe(schema, definitions);
+                let message = format!("`{}` does not fit: it is {}", place.path, node.words());
+                self.problems.add(node.span, message, format!("this is {}", node.words()), format!("needed: {needed}"));
+            }
+        }
+    }
+}
+
+/// How a table is called in a message.
+pub(super) fn table_words(path: &str) -> String {
+    if path.is_empty() { "the top of the file".to_owned() } else { format!("`{path}`") }
+}
+
+/// The path of a list's element: by its name where it has one, as an override would name it.
+pub(super) fn element_path(path: &str, index: usize, item: &Node) -> String {
+    let name = if path == "agents" { item.get("name").or_else(|| item.get("role")).and_then(Node::text) } else { None };
+    name.map_or_else(|| format!("{path}[{index}]"), |name| join(path, name))
+}
+
+/// The description of a schema, or of what it refers to.
+pub(super) fn description<'a>(schema: &'a Json, definitions: &'a Map<String, Json>) -> &'a str {
+    let own = schema.get("description").and_then(Json::as_str);
+    own.or_else(|| present(schema, definitions).get("description").and_then(Json::as_str)).unwrap_or("")
+}
+
+fn first_sentence(text: &str) -> &str {
+    let line = text.split("\n\n").next().unwrap_or("");
+    line.split_inclusive(". ").next().unwrap_or("").trim_end_matches(['.', ' '])
+}
+
+fn kind_words(schema: &Json) -> &'static str {
+    match type_of(schema) {
+        Some("integer") => "a whole number",
+        Some("number") => "a number",
+        Some("boolean") => "true or false",
+        Some("string") => "text",
+        Some("array") => "a list",
+        _ => "a table",
+    }
+}
+
+/// The key whose constant value tells the branches of an enum apart.
+pub(super) fn common_tag<'a>(branches: &[&'a Json]) -> Option<&'a str> {
+    let first = branches.first()?.get("properties")?.as_object()?;
+    first.keys().map(String::as_str).find(|key| branches.iter().all(|branch| tag_value(branch, key).is_some()))
+}
+
+pub(super) fn tag_value<'a>(branch: &'a Json, tag: &str) -> Option<&'a str> {
+    branch.get("properties")?.get(tag)?.get("const")?.as_str()
+}
