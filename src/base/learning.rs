@@ -123,7 +123,7 @@ pub enum PolicyFileError {
 }
 
 /// Something that improves a policy from experience. Publishes policies, and decides nothing.
-pub trait Learner: Send {
+pub trait Learner: Send + Sync {
     /// Learns from what happened since the last call.
     ///
     /// # Errors

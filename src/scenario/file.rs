@@ -105,11 +105,14 @@ pub struct RecordSettings {
     /// Every how many ticks each agent gets a row in agents.csv; 0: only at the end.
     #[schemars(range(max = 1_000_000_000))]
     pub agents_every: u64,
+    /// Every how many ticks each learner gets a row in learning.csv.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub learning_every: u64,
 }
 
 impl Default for RecordSettings {
     fn default() -> Self {
-        Self { messages: true, agents_every: 0 }
+        Self { messages: true, agents_every: 0, learning_every: 100 }
     }
 }
 

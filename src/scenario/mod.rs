@@ -24,3 +24,4 @@ pub use overrides::Override;
 pub use reference::reference;
 pub use schema::json_schema;
 pub use section::{Kind, Kinds, Section, Settings, SettingsType};
+pub use words::one_of;

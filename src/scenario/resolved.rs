@@ -25,6 +25,7 @@ impl Scenario {
         text.push_str("\n[record]\n");
         line(&mut text, "messages", &self.record.messages.into());
         line(&mut text, "agents_every", &whole(self.record.agents_every));
+        line(&mut text, "learning_every", &whole(self.record.learning_every));
         for group in &self.agents {
             text.push_str("\n[[agents]]\n");
             line(&mut text, "role", &group.role.as_str().into());

@@ -23,6 +23,12 @@ pub(super) fn suggest(word: &str, candidates: &[&str], what: &str, none: &str) -
     }
 }
 
+/// Help for a word that is none of those allowed: "did you mean `x`? allowed are: `a`, `b`".
+#[must_use]
+pub fn one_of(word: &str, allowed: &[&str]) -> String {
+    suggest(word, allowed, "allowed are", "there is none to choose from")
+}
+
 /// "`a`, `b`, `c`", cut after 40.
 pub(super) fn listing(words: &[&str]) -> String {
     let mut text = words.iter().take(40).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");

@@ -10,7 +10,7 @@ use super::components::{Choice, Menu, Observation};
 use super::mail::Texts;
 use super::minds::{Mind, Minds, Observations};
 use super::simulation::{Failure, Now, SimError};
-use crate::base::{Action, DecisionBatch, LegalActions, Policy};
+use crate::base::{Action, DecisionBatch, LegalActions};
 
 /// Rows a thread takes at a time. Fixed, so that the split does not depend on the number of threads.
 const CHUNK_ROWS: usize = 8192;

@@ -252,7 +252,9 @@ impl Simulation {
             let columns = agent_columns().into_iter().chain(agents.columns.iter().copied()).collect();
             tables.add(TableSpec { name: "agents", about: "an agent", columns });
         }
-        schedule.initialize(&mut world).map_err(|error| BuildError::Schedule(error.to_string()))?;
+        if let Err(error) = schedule.initialize(&mut world) {
+            return Err(BuildError::Schedule(error.to_string(schedule.graph(), &world)));
+        }
         Ok(Self { world, schedule, ticks: scenario.ticks, agents, agents_every: scenario.record.agents_every })
     }
 
@@ -262,7 +264,6 @@ impl Simulation {
     /// When a policy, a learner, a language model or the world itself cannot go on; the simulation is then of no
     /// further use.
     pub fn step(&mut self) -> Result<(), SimError> {
-        cross_barrier(&mut self.world);
         self.schedule.run(&mut self.world);
         if let Some(error) = self.world.resource::<Failure>().take() {
             return Err(error);
@@ -356,6 +357,7 @@ fn new_schedule(shuffle: Option<u64>) -> Schedule {
         schedule.configure_sets(pair[0].before(pair[1]));
     }
     schedule.add_systems((
+        cross_barrier.in_set(Phase::Barrier),
         deliver_mail.in_set(Phase::Deliver),
         clear_decisions.in_set(Phase::Deliver),
         answer_requests.in_set(Phase::Read),

@@ -183,7 +183,7 @@ pub fn customers_act(
         let Ok((agent, choice, mut customer)) = customers.get_mut(entity) else { continue };
         let (Some(action), Some(staff)) = (choice.action, customer.staff) else { continue };
         let asked_about = customer.asked_about.map_or(NO_TOPIC, |intent| intent as u16);
-        let mut say_more = |customer: &mut Customer| {
+        let say_more = |customer: &mut Customer| {
             let text = sentence(&desk.texts, customer.task, customer.next_sentence);
             customer.next_sentence += 1;
             text

@@ -26,7 +26,8 @@ pub fn take_in_messages(
 ) {
     for &(_, entity) in directory.alive() {
         if let Ok((mailbox, mut customer)) = customers.get_mut(entity) {
-            for message in mail.inbox(*mailbox).iter().filter(|message| customer.staff == Some(message.sender)) {
+            let staff = customer.staff;
+            for message in mail.inbox(*mailbox).iter().filter(|message| staff == Some(message.sender)) {
                 customer.asked_about = intent_of(message.topic);
                 customer.asked = match message.performative {
                     Performative::Query if customer.asked_about.is_some() => Some(Asked::Reason),
@@ -40,9 +41,10 @@ pub fn take_in_messages(
     }
     for &(_, entity) in directory.alive() {
         let Ok((agent, llm, mailbox, mut member)) = staff.get_mut(entity) else { continue };
-        let Some(served) = member.customer.and_then(|customer| directory.entity(customer)) else { continue };
-        let Ok((_, mut customer)) = customers.get_mut(served) else { continue };
-        for message in mail.inbox(*mailbox).iter().filter(|message| Some(message.sender) == member.customer) {
+        let Some(served) = member.customer else { continue };
+        let Some(entity) = directory.entity(served) else { continue };
+        let Ok((_, mut customer)) = customers.get_mut(entity) else { continue };
+        for message in mail.inbox(*mailbox).iter().filter(|message| message.sender == served) {
             member.to_act = true;
             let words = message.text != TextId::EMPTY;
             match message.performative {
