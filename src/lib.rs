@@ -18,4 +18,5 @@
 //!
 //! serde, serde_json and thiserror are free everywhere.
 
+pub mod app;
 pub mod base;
