@@ -1,12 +1,14 @@
 //! The model hub: one GET, watched so that a silent, slow or wrong answer costs seconds.
 
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::Agent;
+use ureq::http::Uri;
 
 use super::cache;
 use super::catalog::{Asset, HubFile};
@@ -26,7 +28,13 @@ pub(super) fn fetch(
     hub: &HubFile,
     progress: &mut dyn Progress,
 ) -> Result<PathBuf, Failure> {
-    let agent: Agent = Agent::config_builder()
+    let url = format!("{}/{}/resolve/main/{}", settings.hub_endpoint, hub.repository, hub.file);
+    let mut config = Agent::config_builder();
+    if is_loopback(&url) {
+        // A proxy named by the environment is for the world outside.
+        config = config.proxy(None);
+    }
+    let agent: Agent = config
         .timeout_resolve(Some(settings.connect_timeout))
         .timeout_connect(Some(settings.connect_timeout))
         .timeout_send_request(Some(settings.stall_timeout))
@@ -36,7 +44,6 @@ pub(super) fn fetch(
         .user_agent(concat!("llmagentos/", env!("CARGO_PKG_VERSION")))
         .build()
         .into();
-    let url = format!("{}/{}/resolve/main/{}", settings.hub_endpoint, hub.repository, hub.file);
     let outcome = thread::scope(|scope| {
         let (done, finished) = mpsc::channel::<()>();
         let watched = agent.clone();
@@ -87,6 +94,12 @@ fn download(
     })
 }
 
+fn is_loopback(url: &str) -> bool {
+    let uri = url.parse::<Uri>().ok();
+    let host = uri.as_ref().and_then(Uri::host).map(|host| host.trim_matches(['[', ']']));
+    host.is_some_and(|host| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()))
+}
+
 /// A reader that gives up when a whole window brings next to nothing, which the limit on single reads does not catch.
 struct Paced<R> {
     inner: R,
@@ -107,7 +120,8 @@ impl<R: Read> Read for Paced<R> {
         self.window_bytes += count as u64;
         let elapsed = now().duration_since(self.window_began);
         if elapsed >= self.window {
-            if self.window_bytes < SLOWEST_BYTES_PER_SECOND * elapsed.as_secs().max(1) && count > 0 {
+            let floor = u128::from(SLOWEST_BYTES_PER_SECOND) * elapsed.as_millis() / 1000;
+            if count > 0 && u128::from(self.window_bytes) < floor {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "less than 1 KiB a second"));
             }
             self.window_began = now();

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 
 /// Hears what a fetch does. All methods may be left as they are.
 pub trait Progress {
@@ -38,7 +38,7 @@ impl<'a, W: Write> TerminalProgress<'a, W> {
 
 impl<W: Write> Progress for TerminalProgress<'_, W> {
     fn begin(&mut self, id: &str, source: &str, bytes: u64) {
-        self.note(&format!("fetching {id} ({:.1} MB) from {source}", bytes as f64 / 1e6));
+        self.note(&format!("fetching {id} ({}) from {source}", DecimalBytes(bytes)));
         if self.draw {
             let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
                 .expect("the template is a valid one");
