@@ -130,7 +130,8 @@ fn when_all_sources_fail_each_is_listed_with_the_way_out() {
     let quotes =
         "echo 'ERROR: cannot reach https://me:secret@index.example.org/simple (index.example.org)' >&2; exit 1";
     let second = world.python("second.sh", quotes);
-    world.settings.python.extend([vec!["no-such-python-anywhere".into()], second]);
+    let third = world.python("third.sh", DELIVER);
+    world.settings.python.extend([vec!["no-such-python-anywhere".into()], second, third]);
     let error = unavailable(&world, "tiny-model");
     for said in [
         "asset \"tiny-model\" could not be fetched:",
@@ -146,6 +147,7 @@ fn when_all_sources_fail_each_is_listed_with_the_way_out() {
     ] {
         assert!(error.contains(said), "expected \"{said}\" in {error}");
     }
+    assert_eq!(world.pip_calls().len(), 2, "a pip that ran and failed is the last one asked");
     assert!(!error.contains("secret") && !error.contains("example"), "{error}");
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process;
 use std::thread;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ const COPY_BYTES: usize = 64 * 1024;
 /// One lock serves all files of a package, because one download serves them all.
 pub(super) struct FetchLock {
     _file: File,
-    /// A folder that only the holder uses. Emptied when the lock is taken, removed when it is dropped.
+    /// A folder that only the holder uses, removed when the lock is dropped.
     pub folder: PathBuf,
 }
 
@@ -58,9 +59,9 @@ pub(super) fn lock(
     package: &Package,
     progress: &mut dyn Progress,
 ) -> Result<FetchLock, AssetError> {
-    let fetch_dir = settings.cache_dir.join(".fetch");
-    create_dir(&fetch_dir)?;
-    let path = fetch_dir.join(format!("{}.lock", package.name));
+    let package_dir = settings.cache_dir.join(".fetch").join(&package.name);
+    create_dir(&package_dir)?;
+    let path = package_dir.join("lock");
     let file = File::options().create(true).append(true).open(&path).map_err(|source| AssetError::Cache {
         action: "open the lock file",
         path: path.clone(),
@@ -84,13 +85,14 @@ pub(super) fn lock(
         }
         thread::sleep(LOCK_POLL);
     }
-    let folder = fetch_dir.join(&package.name);
-    match fs::remove_dir_all(&folder) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            return Err(AssetError::Cache { action: "empty the folder", path: folder, source });
+    // What a killed fetch left behind. A pip that outlived it may still write there, so this may fail; the folder taken
+    // now has another name, and the next holder tries again.
+    for stale in fs::read_dir(&package_dir).into_iter().flatten().flatten() {
+        if stale.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = fs::remove_dir_all(stale.path());
         }
-        _ => {}
     }
+    let folder = package_dir.join(process::id().to_string());
     create_dir(&folder)?;
     Ok(FetchLock { _file: file, folder })
 }

