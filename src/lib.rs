@@ -18,6 +18,7 @@
 //!
 //! serde, serde_json and thiserror are free everywhere.
 
+pub mod app;
 pub mod base;
 pub mod domains;
 pub mod record;

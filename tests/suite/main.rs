@@ -1,3 +1,4 @@
-//! The one integration binary.
+//! The one integration binary: each module tests one part from outside.
 
+mod assets;
 mod scenario;
