@@ -133,6 +133,9 @@ pub trait Learner: Send + Sync {
     /// The policy as learned so far.
     fn policy(&self) -> Arc<dyn Policy>;
 
+    /// The same as it is used once learning is over: nothing is explored any more.
+    fn deployed(&self) -> Arc<dyn Policy>;
+
     /// Everything learned, as plain data.
     fn save(&self) -> PolicyFile;
 

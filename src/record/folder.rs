@@ -48,7 +48,8 @@ pub struct FileSum {
 pub struct RunFolder {
     parent: PathBuf,
     temporary: PathBuf,
-    tables: BTreeMap<&'static str, CsvTable<File>>,
+    /// Open tables by their file's name inside the folder.
+    tables: BTreeMap<String, CsvTable<File>>,
     /// Held for as long as the folder is being written: a folder whose lock is free belongs to a dead process.
     lock: Option<File>,
 }
@@ -94,18 +95,27 @@ impl RunFolder {
         &self.temporary
     }
 
-    /// Appends a table's rows to its CSV file, which starts with the header.
+    /// Appends a table's rows to its CSV file below `place` (`""`, or a folder inside this one that ends in `/`), which
+    /// starts with the header.
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn append(&mut self, table: &Table) -> Result<(), RecordError> {
-        let path = self.temporary.join(format!("{}.csv", table.spec.name));
+    pub fn append(&mut self, place: &str, table: &Table) -> Result<(), RecordError> {
+        let name = format!("{place}{}.csv", table.spec.name);
+        let path = self.temporary.join(&name);
         let csv_error = |source| RecordError::Csv { path: path.clone(), source };
-        if !self.tables.contains_key(table.spec.name) {
-            let file = File::create(&path).map_err(io("create", &path))?;
-            self.tables.insert(table.spec.name, CsvTable::new(&table.spec, file).map_err(csv_error)?);
+        if !self.tables.contains_key(&name) {
+            let file = self.create_file(&path)?;
+            self.tables.insert(name.clone(), CsvTable::new(&table.spec, file).map_err(csv_error)?);
         }
-        self.tables.get_mut(table.spec.name).expect("just made").append(table).map_err(csv_error)
+        self.tables.get_mut(&name).expect("just made").append(table).map_err(csv_error)
+    }
+
+    fn create_file(&self, path: &Path) -> Result<File, RecordError> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(io("create", folder))?;
+        }
+        File::create(path).map_err(io("create", path))
     }
 
     /// Writes a whole file.
@@ -114,9 +124,7 @@ impl RunFolder {
     /// When it cannot be written.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RecordError> {
         let path = self.temporary.join(name);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(io("create", folder))?;
-        }
+        self.create_file(&path)?;
         fs::write(&path, bytes).map_err(io("write", &path))
     }
 
@@ -126,7 +134,7 @@ impl RunFolder {
     /// When it cannot be made.
     pub fn stream(&self, name: &str) -> Result<BufWriter<File>, RecordError> {
         let path = self.temporary.join(name);
-        File::create(&path).map(|file| BufWriter::with_capacity(1 << 16, file)).map_err(io("create", &path))
+        Ok(BufWriter::with_capacity(1 << 16, self.create_file(&path)?))
     }
 
     /// Closes the tables; after this only [`RunFolder::write`] may add files.
@@ -135,7 +143,7 @@ impl RunFolder {
     /// When what is left in their buffers cannot be written.
     pub fn close_tables(&mut self) -> Result<(), RecordError> {
         for (name, table) in std::mem::take(&mut self.tables) {
-            let path = self.temporary.join(format!("{name}.csv"));
+            let path = self.temporary.join(name);
             table.finish().and_then(|file| file.sync_all()).map_err(io("write", &path))?;
         }
         Ok(())

@@ -20,8 +20,10 @@ pub struct DataSource {
 pub struct Settled {
     /// Its name.
     pub name: String,
-    /// Its value, as the summary shows it.
-    pub value: String,
+    /// Its value; `None` where there is none, such as a share of nothing.
+    pub number: Option<f64>,
+    /// Its value as a person reads it.
+    pub shown: String,
 }
 
 /// `manifest.json`. Holds no wall-clock time and no path of a machine, so that it too is the same for the same run.
@@ -40,6 +42,8 @@ pub struct Manifest {
     pub seed: u64,
     /// Ticks run.
     pub ticks: u64,
+    /// Whether the policies that groups are compared with were run too.
+    pub compare: bool,
     /// `complete`: nothing else is ever written.
     pub outcome: String,
     /// Each language model: backend, kernel, weights.

@@ -128,6 +128,8 @@ struct Exploration {
 }
 
 impl Exploration {
+    const NONE: Self = Self { start: 0.0, end: 0.0, ticks: 0 };
+
     fn at(self, tick: Tick) -> f64 {
         if tick.0 >= self.ticks {
             return self.end;
@@ -137,6 +139,16 @@ impl Exploration {
 }
 
 impl Table {
+    fn copy(&self) -> Self {
+        Self {
+            discretiser: Arc::clone(&self.discretiser),
+            actions: self.actions,
+            values: self.values.clone(),
+            visits: self.visits.clone(),
+            exploration: self.exploration,
+        }
+    }
+
     fn best(&self, state: usize, legal: LegalActions) -> f64 {
         let row = &self.values[state * self.actions..(state + 1) * self.actions];
         legal.iter().map(|action| row[action.index()]).fold(f64::NEG_INFINITY, f64::max)
@@ -185,7 +197,7 @@ impl QLearning {
                 ticks: settings.exploration_ticks,
             }
         } else {
-            Exploration { start: 0.0, end: 0.0, ticks: 0 }
+            Exploration::NONE
         };
         let table = Arc::new(Table {
             discretiser: Arc::new(discretiser),
@@ -206,13 +218,7 @@ impl QLearning {
     fn table_mut(&mut self) -> &mut Table {
         // A policy that is still held somewhere keeps the table it was given.
         if Arc::get_mut(&mut self.table).is_none() {
-            self.table = Arc::new(Table {
-                discretiser: Arc::clone(&self.table.discretiser),
-                actions: self.table.actions,
-                values: self.table.values.clone(),
-                visits: self.table.visits.clone(),
-                exploration: self.table.exploration,
-            });
+            self.table = Arc::new(self.table.copy());
         }
         Arc::get_mut(&mut self.table).expect("just made")
     }
@@ -277,6 +283,10 @@ impl Learner for QLearning {
 
     fn policy(&self) -> Arc<dyn Policy> {
         Arc::clone(&self.table) as Arc<dyn Policy>
+    }
+
+    fn deployed(&self) -> Arc<dyn Policy> {
+        Arc::new(Table { exploration: Exploration::NONE, ..self.table.copy() })
     }
 
     fn save(&self) -> PolicyFile {

@@ -48,7 +48,12 @@ pub(super) fn check_references(root: &Node, problems: &mut Problems) {
             first_with_name.entry(name).or_insert(group);
         }
         for key in ["policy", "llm"] {
-            check_reference(root, group, key, problems);
+            if let Some(node) = group.get(key) {
+                check_reference(root, node, key, problems);
+            }
+        }
+        for node in group.get("compare").and_then(Node::list).unwrap_or_default() {
+            check_reference(root, node, "policy", problems);
         }
         agents = agents.saturating_add(match group.get("count").map(|count| &count.value) {
             Some(Value::Whole(count)) => *count,
@@ -67,8 +72,7 @@ fn within_limit(count: &Node) -> bool {
     matches!(count.value, Value::Whole(count) if count <= i64::from(MAX_AGENTS))
 }
 
-fn check_reference(root: &Node, group: &Node, key: &str, problems: &mut Problems) {
-    let Some(node) = group.get(key) else { return };
+fn check_reference(root: &Node, node: &Node, key: &str, problems: &mut Problems) {
     let Some(name) = node.text() else { return };
     let declared: Vec<&str> =
         root.get(key).and_then(Node::table).into_iter().flatten().map(|(name, _)| name.as_str()).collect();

@@ -136,6 +136,11 @@ pub struct AgentGroup {
     /// The `[policy.NAME]` by which the agents choose.
     #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
     pub policy: String,
+    /// Other `[policy.NAME]`s that the whole run is repeated with after it, one at a time, in place of this group's own:
+    /// what came of each stands in comparison.csv.
+    #[serde(default)]
+    #[schemars(extend("uniqueItems" = true))]
+    pub compare: Vec<String>,
     /// The `[llm.NAME]` that speaks for the agents; none where it is left away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
@@ -144,6 +149,14 @@ pub struct AgentGroup {
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     pub capabilities: Vec<String>,
+}
+
+impl AgentGroup {
+    /// Whether the group chooses by this policy, or is compared with it.
+    #[must_use]
+    pub fn names_policy(&self, name: &str) -> bool {
+        self.policy == name || self.compare.iter().any(|other| other == name)
+    }
 }
 
 fn one() -> u32 {
@@ -255,7 +268,7 @@ impl Scenario {
             }
         }
         let unused_policies =
-            self.policies.values().filter(|section| self.agents.iter().all(|group| group.policy != section.name()));
+            self.policies.values().filter(|section| self.agents.iter().all(|group| !group.names_policy(section.name())));
         let unused_models = self
             .models
             .values()

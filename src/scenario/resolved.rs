@@ -33,6 +33,7 @@ impl Scenario {
             line(&mut text, "count", &i64::from(group.count).into());
             line(&mut text, "persona", &group.persona.as_str().into());
             line(&mut text, "policy", &group.policy.as_str().into());
+            line(&mut text, "compare", &group.compare.clone().into());
             if let Some(llm) = &group.llm {
                 line(&mut text, "llm", &llm.as_str().into());
             }

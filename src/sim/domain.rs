@@ -37,6 +37,19 @@ pub struct DataNeed {
 #[derive(Clone, Debug, Default)]
 pub struct DomainData(pub BTreeMap<&'static str, Arc<[u8]>>);
 
+/// How much language a run will need: different requests only, since equal ones are answered once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LanguageForecast {
+    /// Different texts to choose an answer for.
+    pub readings: u64,
+    /// Characters of these texts, without what they share.
+    pub reading_characters: u64,
+    /// Different replies to write.
+    pub writings: u64,
+    /// Most tokens of them together.
+    pub writing_tokens: u64,
+}
+
 /// Why a simulation could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -83,6 +96,12 @@ pub trait Domain: Sync {
     /// # Errors
     /// When the scenario or the data cannot be used.
     fn build(&self, scenario: &Scenario, data: &DomainData, builder: &mut Builder) -> Result<(), BuildError>;
+
+    /// How much language a run of this simulation will need, before its first tick; an upper estimate.
+    fn forecast(&self, simulation: &super::Simulation) -> LanguageForecast;
+
+    /// Columns of `metrics.csv` whose sums are shown while a run goes on; at most three.
+    fn live(&self) -> &'static [&'static str];
 
     /// What the run came to, in a few lines that a manager understands.
     fn summary(&self, simulation: &super::Simulation) -> Vec<crate::record::Settled>;

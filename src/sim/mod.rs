@@ -14,11 +14,11 @@ mod simulation;
 mod tables;
 
 pub use components::{Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RoleId};
-pub use domain::{BuildError, DataNeed, Domain, DomainData, RoleSpace};
+pub use domain::{BuildError, DataNeed, Domain, DomainData, LanguageForecast, RoleSpace};
 pub use language::{LanguageCounts, LanguageQueue, Ticket};
 pub use mail::{Mail, Texts};
 pub use minds::{Mind, Observations};
 pub use phase::Phase;
 pub use population::{Birth, Directory, Group, Population};
-pub use simulation::{Builder, Failure, Now, Options, SimError, Simulation};
+pub use simulation::{Builder, Failure, Now, Options, SimError, Simulation, spaces_of_policies};
 pub use tables::{Tables, agent_columns, learning_columns, message_columns, metric_columns};

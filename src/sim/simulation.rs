@@ -110,6 +110,8 @@ pub struct Options {
     pub language: Arc<dyn LanguageService>,
     /// The domain's files.
     pub data: DomainData,
+    /// Write `messages`, if the scenario records them.
+    pub messages: bool,
     /// Runs systems that have no order among them in an order shuffled by this number. Results must not change: a
     /// test uses this.
     pub shuffle_systems: Option<u64>,
@@ -222,7 +224,7 @@ impl Simulation {
             last: scenario.ticks == 1,
         });
         world.insert_resource(Recording {
-            messages: scenario.record.messages,
+            messages: options.messages && scenario.record.messages,
             learning_every: scenario.record.learning_every,
         });
         world.insert_resource(Failure::default());
@@ -245,7 +247,7 @@ impl Simulation {
         let columns = before.into_iter().chain(metrics).chain(behind).collect();
         tables.add(TableSpec { name: "metrics", about: "a tick", columns });
         tables.add(learning_columns());
-        if scenario.record.messages {
+        if options.messages && scenario.record.messages {
             tables.add(message_columns());
         }
         if let Some(agents) = &agents {
@@ -404,19 +406,20 @@ pub fn spaces_of_policies(
                 "add `llm = \"NAME\"` to the group, and a table [llm.NAME]",
             ));
         }
-        match spaces.get(&group.policy) {
-            Some((space, other)) if *space != role.space => {
+        for (key, policy) in
+            std::iter::once(("policy", &group.policy)).chain(group.compare.iter().map(|other| ("compare", other)))
+        {
+            let (space, other) =
+                spaces.entry(policy.clone()).or_insert_with(|| (role.space.clone(), group.role.clone()));
+            if *space != role.space {
                 return Err(scenario.invalid(
-                    &at("policy"),
+                    &at(key),
                     format!(
-                        "policy \"{}\" already serves role \"{other}\", which sees and does other things than \"{}\"",
-                        group.policy, role.role
+                        "policy \"{policy}\" already serves role \"{other}\", which sees and does other things than \"{}\"",
+                        role.role
                     ),
                     "give each role a policy of its own",
                 ));
-            }
-            _ => {
-                spaces.insert(group.policy.clone(), (role.space.clone(), group.role.clone()));
             }
         }
     }

@@ -192,7 +192,7 @@ pub(super) fn close_rows(
 
     if (now.tick.0 + 1).is_multiple_of(recording.learning_every) || now.last {
         for entry in &mut minds.entries {
-            if !matches!(entry.mind, Mind::Learning(_)) {
+            if !matches!(entry.mind, Mind::Learning(_)) || entry.agents == 0 {
                 continue;
             }
             let stats = std::mem::take(&mut entry.stats);

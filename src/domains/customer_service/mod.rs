@@ -25,7 +25,7 @@ pub use tasks::{Task, read_tasks};
 use crate::base::Tick;
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType};
-use crate::sim::{BuildError, Builder, DataNeed, Domain, DomainData, Now, Phase, Population, RoleSpace, Simulation, Texts};
+use crate::sim::{BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, Now, Phase, Population, RoleSpace, Simulation, Texts};
 use state::{Desk, Staff, Stock};
 
 /// Registry entry.
@@ -147,6 +147,30 @@ impl Domain for CustomerService {
         builder.add_systems(Phase::Reward, reward::reward_staff);
         builder.add_systems(Phase::Record, record::record_tick);
         Ok(())
+    }
+
+    fn forecast(&self, simulation: &Simulation) -> LanguageForecast {
+        let desk = simulation.world().resource::<Desk>();
+        let speakers = simulation.world().resource::<act::Speakers>().0.len() as u64;
+        let customers = desk.arrival_rate * desk.ticks as f64;
+        let tasks = (customers.ceil() as usize).min(desk.tasks.len());
+        let share = tasks as f64 / desk.tasks.len() as f64;
+        // A customer is asked to say more a few times at most, and says something anew after each thing done.
+        let said = |task: &Task| task.sentences.iter().take(4).map(|sentence| sentence.chars().count() as u64);
+        let readings: u64 = desk.tasks.iter().map(|task| said(task).count() as u64).sum();
+        let characters: u64 = desk.tasks.iter().flat_map(said).sum();
+        // Acts with an intent are four offers and five confirmations; seven more say the same to everyone.
+        let writings = 16 * speakers * u64::from(desk.settings.words_variants);
+        LanguageForecast {
+            readings: (readings as f64 * share) as u64,
+            reading_characters: (characters as f64 * share) as u64,
+            writings,
+            writing_tokens: writings * u64::from(desk.settings.words_tokens_max),
+        }
+    }
+
+    fn live(&self) -> &'static [&'static str] {
+        &["resolved_right", "resolved_wrong", "abandoned"]
     }
 
     fn summary(&self, simulation: &Simulation) -> Vec<Settled> {

@@ -12,37 +12,38 @@ pub fn of(simulation: &Simulation) -> Vec<Settled> {
     for tenth in &desk.tenths {
         all.add(tenth);
     }
-    let mut lines = vec![
-        line("customers", all.arrivals.to_string()),
-        line("resolved right", share(all.right, all.ended())),
-        line("resolved wrong", share(all.wrong, all.ended())),
-        line("gave up waiting", share(all.abandoned, all.ended())),
-        line("hung up", share(all.hung_up, all.ended())),
-        line("still open at the end", (all.arrivals - all.ended()).to_string()),
-        line("handed to a specialist", share(all.transfers, all.served)),
-    ];
-    if all.served > 0 {
-        lines.push(line("mean wait", format!("{:.1} min", all.wait_ticks as f64 * minutes / all.served as f64)));
-    }
-    if all.ended() > 0 {
-        lines.push(line("reward a case", format!("{:.2}", all.reward / all.ended() as f64)));
-    }
-    lines.push(line("reader's first guess right", share(all.first_guesses_right, all.first_guesses)));
-    let (first, last) = (desk.tenths[0], desk.tenths[9]);
-    if first.ended() > 0 && last.ended() > 0 {
-        lines.push(line("resolved right, first tenth", share(first.right, first.ended())));
-        lines.push(line("resolved right, last tenth", share(last.right, last.ended())));
-    }
-    lines
+    let ended = all.ended();
+    let late: Counts = desk.tenths[5..].iter().fold(Counts::default(), |mut sum, tenth| {
+        sum.add(tenth);
+        sum
+    });
+    vec![
+        count("customers", all.arrivals),
+        share("resolved right", all.right, ended),
+        share("resolved wrong", all.wrong, ended),
+        share("gave up waiting", all.abandoned, ended),
+        share("hung up", all.hung_up, ended),
+        count("still open at the end", all.arrivals - ended),
+        share("handed to a specialist", all.transfers, all.served),
+        mean("mean wait (minutes)", all.wait_ticks as f64 * minutes, all.served),
+        mean("reward a case", all.reward, ended),
+        share("reader's first guess right", all.first_guesses_right, all.first_guesses),
+        share("resolved right, first tenth", desk.tenths[0].right, desk.tenths[0].ended()),
+        share("resolved right, second half", late.right, late.ended()),
+    ]
 }
 
-fn line(name: &str, value: String) -> Settled {
-    Settled { name: name.to_owned(), value }
+fn count(name: &str, count: u64) -> Settled {
+    Settled { name: name.to_owned(), number: Some(count as f64), shown: count.to_string() }
 }
 
-fn share(part: u64, whole: u64) -> String {
-    if whole == 0 {
-        return "–".to_owned();
-    }
-    format!("{:.1}% ({part} of {whole})", 100.0 * part as f64 / whole as f64)
+fn share(name: &str, part: u64, whole: u64) -> Settled {
+    let number = (whole > 0).then(|| part as f64 / whole as f64);
+    let shown = number.map_or_else(|| "–".to_owned(), |share| format!("{:.1}% ({part} of {whole})", 100.0 * share));
+    Settled { name: name.to_owned(), number, shown }
+}
+
+fn mean(name: &str, sum: f64, count: u64) -> Settled {
+    let number = (count > 0).then(|| sum / count as f64);
+    Settled { name: name.to_owned(), number, shown: number.map_or_else(|| "–".to_owned(), |mean| format!("{mean:.2}")) }
 }

@@ -1,0 +1,88 @@
+//! What a run is compared with: the same customers, the same chance, another policy.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::error::AppError;
+use super::prepare::Prepared;
+use crate::base::{Policy, PolicyFile};
+use crate::record::{Column, Settled, Table, TableSpec, Value};
+use crate::scenario::Scenario;
+use crate::sim::Mind;
+
+/// A policy that takes the place of a group's own.
+pub struct Contender {
+    /// Its name: a policy of the scenario, or `untrained`, `trained`.
+    pub name: String,
+    /// The policy whose place it takes.
+    pub group_policy: String,
+    /// It.
+    pub mind: Arc<dyn Policy>,
+}
+
+/// For every group with `compare`: each policy named there, and, where the group's own policy learns, that policy as
+/// it was before the run and as it is after it, neither learning nor exploring any more.
+///
+/// # Errors
+/// When a policy cannot be made.
+pub fn contenders(
+    scenario: &Scenario,
+    prepared: &Prepared,
+    learned: &BTreeMap<String, PolicyFile>,
+) -> Result<Vec<Contender>, AppError> {
+    let mut contenders = Vec::new();
+    let several = scenario.agents.iter().filter(|group| !group.compare.is_empty()).count() > 1;
+    for group in scenario.agents.iter().filter(|group| !group.compare.is_empty()) {
+        let mut minds: BTreeMap<String, Mind> = prepared.minds(scenario)?.into_iter().collect();
+        let prefix = if several { format!("{}-", group.name) } else { String::new() };
+        let mut add = |name: &str, mind| {
+            contenders.push(Contender { name: format!("{prefix}{name}"), group_policy: group.policy.clone(), mind });
+        };
+        for name in &group.compare {
+            match &minds[name] {
+                Mind::Fixed(policy) => add(name, Arc::clone(policy)),
+                Mind::Learning(learner) => add(name, learner.deployed()),
+            }
+        }
+        if let (Some(Mind::Learning(learner)), Some(file)) = (minds.get_mut(&group.policy), learned.get(&group.policy)) {
+            add("untrained", learner.deployed());
+            learner.load(file).map_err(|error| AppError::SavedPolicy {
+                policy: group.policy.clone(),
+                path: "the table just learned".into(),
+                problem: error.to_string(),
+            })?;
+            add("trained", learner.deployed());
+        }
+    }
+    Ok(contenders)
+}
+
+/// `comparison.csv`.
+#[must_use]
+pub fn comparison_spec() -> TableSpec {
+    TableSpec {
+        name: "comparison",
+        about: "one measure of one contender",
+        columns: vec![
+            Column::new("contender", "", "`this run`, a policy of the scenario, `untrained` or `trained`"),
+            Column::new("measure", "", "what is measured, as in the summary"),
+            Column::new("value", "", "its value; shares as fractions; empty where there is none"),
+        ],
+    }
+}
+
+/// The contenders' summaries as rows.
+#[must_use]
+pub fn comparison_table(summaries: &[(String, Vec<Settled>)]) -> Table {
+    let mut table = Table::new(comparison_spec());
+    for (contender, summary) in summaries {
+        for settled in summary {
+            table.push([
+                contender.as_str().into(),
+                settled.name.as_str().into(),
+                Value::from(settled.number),
+            ]);
+        }
+    }
+    table
+}

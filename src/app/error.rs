@@ -1,0 +1,124 @@
+//! What can go wrong in the program, and the exit code that says so.
+
+use std::path::PathBuf;
+
+use super::assets::AssetError;
+use crate::llm::BackendError;
+use crate::record::RecordError;
+use crate::scenario::ScenarioError;
+use crate::sim::{BuildError, SimError};
+
+/// Documented exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// All went well.
+    Ok = 0,
+    /// Our own bug, or the system refused something we could not foresee.
+    Internal = 1,
+    /// The command line or a scenario is wrong.
+    Usage = 2,
+    /// An asset or a backend is missing.
+    Missing = 3,
+    /// Outputs differ from the record.
+    Differs = 4,
+    /// The user interrupted.
+    Interrupted = 130,
+}
+
+/// Any failure of a command.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The scenario is wrong.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// A file that was named cannot be used.
+    #[error("{}: {problem}\n\n{help}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        help: String,
+    },
+    /// A model or data file is not to be had.
+    #[error(transparent)]
+    Asset(#[from] AssetError),
+    /// A language model cannot be made ready.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The simulation cannot be built.
+    #[error(transparent)]
+    Build(BuildError),
+    /// The simulation had to stop.
+    #[error("{0}")]
+    Sim(#[from] SimError),
+    /// The results cannot be written.
+    #[error("{0}\n\nnothing of this run was kept; free space or choose another folder with --out")]
+    Record(#[from] RecordError),
+    /// A saved policy cannot be loaded.
+    #[error("policy \"{policy}\" cannot start from {}: {problem}\n\nname a run of a scenario with the same `state`, roles and domain, or take `load` away", path.display())]
+    SavedPolicy {
+        /// The policy's name in the scenario.
+        policy: String,
+        /// What was to be loaded.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+    /// A transcript cannot be replayed.
+    #[error("{}: {problem}", path.display())]
+    Transcript {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        problem: String,
+    },
+    /// The user interrupted.
+    #[error("interrupted; nothing of this run was kept")]
+    Interrupted,
+    /// The rayon pool could not be made.
+    #[error("cannot start {threads} threads: {problem}")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// What the system said.
+        problem: String,
+    },
+    /// Standard output could not be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl From<BuildError> for AppError {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Scenario(error) => Self::Scenario(error),
+            other => Self::Build(other),
+        }
+    }
+}
+
+impl AppError {
+    /// The exit code that says so.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Interrupted => ExitCode::Interrupted,
+            Self::Asset(error) if error.is_interrupted() => ExitCode::Interrupted,
+            Self::Asset(error) if error.is_missing() => ExitCode::Missing,
+            Self::Backend(BackendError::Scenario(_)) => ExitCode::Usage,
+            Self::Backend(_) => ExitCode::Missing,
+            Self::Asset(error) if error.is_usage() => ExitCode::Usage,
+            Self::Scenario(_)
+            | Self::File { .. }
+            | Self::SavedPolicy { .. }
+            | Self::Transcript { .. }
+            | Self::Build(BuildError::Data { .. } | BuildError::Scenario(_))
+            | Self::Threads { .. } => ExitCode::Usage,
+            Self::Sim(SimError::Language { error: crate::base::LanguageError::Replay(_), .. }) => ExitCode::Differs,
+            Self::Asset(_) | Self::Build(_) | Self::Sim(_) | Self::Record(_) | Self::Output(_) => ExitCode::Internal,
+        }
+    }
+}

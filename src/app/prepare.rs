@@ -1,0 +1,175 @@
+//! From a path to everything a run needs: the scenario, its data, its models.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::assets::{Assets, Progress};
+use super::error::AppError;
+use super::registry::{check_scenario, domain_of, minds};
+use crate::base::LanguageModel;
+use crate::llm::{BACKENDS, LoadContext, SharedModel};
+use crate::record::{DataSource, read_policy, sha256_hex};
+use crate::rl::ALGORITHMS;
+use crate::scenario::{MAX_BYTES, Override, Scenario, ScenarioError, check_size};
+use crate::sim::{DomainData, Mind};
+
+/// Reads and checks a scenario file.
+///
+/// # Errors
+/// When it cannot be read or is wrong.
+pub fn load_scenario(path: &Path, overrides: &[Override]) -> Result<Scenario, AppError> {
+    let name = path.display().to_string();
+    let unusable = |problem: String, help: &str| AppError::File { path: path.to_owned(), problem, help: help.to_owned() };
+    if path.is_dir() {
+        return Err(unusable(
+            "is a folder, not a scenario file".into(),
+            "name a file such as scenarios/customer_service.toml",
+        ));
+    }
+    let refused = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => unusable(
+            "there is no such file".into(),
+            "scenario files end in .toml; those that come with the program are in scenarios/",
+        ),
+        _ => unusable(error.to_string(), "make it readable, or name another file"),
+    };
+    let mut file = File::open(path).map_err(refused)?;
+    check_size(&name, file.metadata().map_err(refused)?.len())?;
+    let mut bytes = Vec::new();
+    // A device or a pipe has no length of its own: read no more than a scenario may have.
+    file.by_ref().take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(refused)?;
+    check_size(&name, bytes.len() as u64)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| ScenarioError::not_utf8(&name, error.utf8_error().valid_up_to()))?;
+    let scenario = Scenario::parse(&name, &text, overrides)?;
+    check_scenario(&scenario)?;
+    Ok(scenario)
+}
+
+/// What a preparation is allowed and told.
+pub struct Preparation<'a> {
+    /// Where models and data come from.
+    pub assets: &'a Assets,
+    /// Who hears of a fetch.
+    pub progress: &'a mut dyn Progress,
+    /// Set by Ctrl-C.
+    pub stop: Arc<AtomicBool>,
+    /// Leave the models out: their answers come from a transcript.
+    pub without_models: bool,
+}
+
+/// Everything a run needs besides its scenario.
+pub struct Prepared {
+    /// The domain's files.
+    pub data: DomainData,
+    /// Where they came from.
+    pub data_sources: BTreeMap<String, DataSource>,
+    /// The models, in the order of their names; empty where they were left out.
+    pub models: Vec<(String, SharedModel)>,
+    /// Saved policies to start from.
+    pub saved: BTreeMap<String, crate::base::PolicyFile>,
+    /// Where they came from.
+    pub saved_sources: BTreeMap<String, DataSource>,
+}
+
+impl Prepared {
+    /// Fetches, reads and loads what a checked scenario names.
+    ///
+    /// # Errors
+    /// When a file or model is not to be had.
+    pub fn new(scenario: &Scenario, preparation: &mut Preparation<'_>) -> Result<Self, AppError> {
+        let mut data = DomainData::default();
+        let mut data_sources = BTreeMap::new();
+        for need in domain_of(scenario)?.data(&scenario.domain)? {
+            let (path, source) = match &need.path {
+                Some(path) => (PathBuf::from(path), path.clone()),
+                None => (preparation.assets.pull(need.asset, preparation.progress)?, need.asset.to_owned()),
+            };
+            let bytes = std::fs::read(&path).map_err(|error| AppError::File {
+                path: path.clone(),
+                problem: error.to_string(),
+                help: format!("the domain reads its `{}` from it; name another in [domain]", need.key),
+            })?;
+            data_sources.insert(need.key.to_owned(), DataSource { source, sha256: sha256_hex(&bytes) });
+            data.0.insert(need.key, bytes.into());
+        }
+        let (saved, saved_sources) = load_policies(scenario)?;
+        let mut models = Vec::new();
+        if !preparation.without_models {
+            for (name, section) in &scenario.models {
+                models.push((name.clone(), SharedModel::new(load_model(scenario, section, preparation)?)));
+            }
+        }
+        Ok(Self { data, data_sources, models, saved, saved_sources })
+    }
+
+    /// The scenario's policies, with what was saved of them loaded.
+    ///
+    /// # Errors
+    /// When a saved policy does not fit.
+    pub fn minds(&self, scenario: &Scenario) -> Result<Vec<(String, Mind)>, AppError> {
+        let mut minds = minds(scenario)?;
+        for (name, mind) in &mut minds {
+            if let (Mind::Learning(learner), Some(file)) = (mind, self.saved.get(name)) {
+                learner.load(file).map_err(|error| AppError::SavedPolicy {
+                    policy: name.clone(),
+                    path: self.saved_sources[name].source.clone().into(),
+                    problem: error.to_string(),
+                })?;
+            }
+        }
+        Ok(minds)
+    }
+}
+
+fn load_model(
+    scenario: &Scenario,
+    section: &crate::scenario::Section,
+    preparation: &mut Preparation<'_>,
+) -> Result<Box<dyn LanguageModel>, AppError> {
+    let backend = BACKENDS
+        .iter()
+        .find(|backend| backend.kind.name == section.kind())
+        .expect("a checked scenario names known backends");
+    let path = match (backend.file)(section)? {
+        None => None,
+        Some(file) => Some(match (file.path, file.asset) {
+            (Some(path), _) => PathBuf::from(path),
+            (None, Some(asset)) => match preparation.assets.pull(&asset, preparation.progress) {
+                Err(error @ super::assets::AssetError::Unknown { .. }) => {
+                    let help = "`llmagentos assets list` shows the catalogue; `path` takes any GGUF file";
+                    return Err(section.invalid("model", error.to_string(), help).into());
+                }
+                found => found?,
+            },
+            (None, None) => unreachable!("a backend that needs a file names one"),
+        }),
+    };
+    let context = LoadContext { stop: Arc::clone(&preparation.stop), seed: scenario.seed };
+    Ok((backend.load)(section, path.as_deref(), &context)?)
+}
+
+type Saved = (BTreeMap<String, crate::base::PolicyFile>, BTreeMap<String, DataSource>);
+
+fn load_policies(scenario: &Scenario) -> Result<Saved, AppError> {
+    let (mut saved, mut sources) = Saved::default();
+    for (name, section) in &scenario.policies {
+        let Some(algorithm) = ALGORITHMS.iter().find(|algorithm| algorithm.kind.name == section.kind()) else {
+            continue;
+        };
+        let Some(source) = (algorithm.load_from)(section)? else { continue };
+        let mut path = PathBuf::from(&source);
+        if path.is_dir() {
+            path = path.join("policies").join(format!("{name}.safetensors"));
+        }
+        let unusable = |problem: String| AppError::SavedPolicy { policy: name.clone(), path: path.clone(), problem };
+        let bytes = std::fs::read(&path).map_err(|error| unusable(error.to_string()))?;
+        saved.insert(name.clone(), read_policy(&bytes).map_err(unusable)?);
+        sources.insert(name.clone(), DataSource { source, sha256: sha256_hex(&bytes) });
+    }
+    Ok((saved, sources))
+}

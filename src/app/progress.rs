@@ -1,0 +1,51 @@
+//! What is seen of a run while it runs: a bar on stderr with tick, speed, time left and live counts.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::sim::Simulation;
+
+/// A run's bar; hidden where stderr is no terminal or nobody wants it.
+pub struct RunBar {
+    bar: ProgressBar,
+    live: Vec<(&'static str, f64)>,
+}
+
+impl RunBar {
+    /// A bar over so many ticks, which sums these columns of `metrics` as it goes.
+    #[must_use]
+    pub fn new(ticks: u64, quiet: bool, label: &str, live: &[&'static str]) -> Self {
+        let bar = ProgressBar::new(ticks);
+        bar.set_draw_target(if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(5) });
+        let style =
+            ProgressStyle::with_template("{prefix:>12} {bar:24} tick {pos}/{len}  {per_sec}  {eta} left  {msg}")
+                .expect("the template is a valid one");
+        bar.set_style(style);
+        bar.set_prefix(label.to_owned());
+        if !quiet {
+            bar.enable_steady_tick(Duration::from_millis(500));
+        }
+        Self { bar, live: live.iter().map(|&name| (name, 0.0)).collect() }
+    }
+
+    /// A tick is over.
+    pub fn advance(&mut self, simulation: &Simulation) {
+        if let Some(metrics) = simulation.tables().get("metrics") {
+            for (name, sum) in &mut self.live {
+                *sum += metrics.numbers(name).iter().sum::<f64>();
+            }
+        }
+        if !self.bar.is_hidden() {
+            let words: Vec<String> =
+                self.live.iter().map(|(name, sum)| format!("{} {sum:.0}", name.replace('_', " "))).collect();
+            self.bar.set_message(words.join(", "));
+        }
+        self.bar.inc(1);
+    }
+
+    /// The run is over.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

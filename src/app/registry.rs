@@ -1,0 +1,70 @@
+//! All registries in one place, and what a scenario must be to fit them.
+
+use std::sync::LazyLock;
+
+use crate::domains::DOMAINS;
+use crate::llm::BACKENDS;
+use crate::rl::ALGORITHMS;
+use crate::rules::RULES;
+use crate::scenario::{Kind, Kinds, Scenario, ScenarioError};
+use crate::sim::{Domain, Mind, spaces_of_policies};
+
+/// Everything that `[policy.NAME]` may be.
+pub static POLICY_KINDS: LazyLock<Vec<&'static Kind>> = LazyLock::new(|| {
+    RULES.iter().map(|rule| rule.kind).chain(ALGORITHMS.iter().map(|algorithm| algorithm.kind)).collect()
+});
+
+static MODEL_KINDS: LazyLock<Vec<&'static Kind>> =
+    LazyLock::new(|| BACKENDS.iter().map(|backend| backend.kind).collect());
+
+static DOMAIN_KINDS: LazyLock<Vec<&'static Kind>> =
+    LazyLock::new(|| DOMAINS.iter().map(|domain| domain.kind()).collect());
+
+/// Everything a scenario may name.
+#[must_use]
+pub fn kinds() -> Kinds<'static> {
+    Kinds { policies: &POLICY_KINDS, models: &MODEL_KINDS, domains: &DOMAIN_KINDS }
+}
+
+/// The domain that a checked scenario names.
+///
+/// # Errors
+/// When there is none of that kind.
+pub fn domain_of(scenario: &Scenario) -> Result<&'static dyn Domain, ScenarioError> {
+    DOMAINS.iter().copied().find(|domain| domain.kind().name == scenario.domain.kind()).ok_or_else(|| {
+        scenario.domain.invalid_kind(&DOMAIN_KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>())
+    })
+}
+
+/// Makes every policy of a checked scenario, untrained, in the order of their names.
+///
+/// # Errors
+/// When a policy does not fit what its agents see and do.
+pub fn minds(scenario: &Scenario) -> Result<Vec<(String, Mind)>, ScenarioError> {
+    let domain = domain_of(scenario)?;
+    let spaces = spaces_of_policies(scenario, domain)?;
+    let mut minds = Vec::new();
+    for (name, section) in &scenario.policies {
+        let space = &spaces[name];
+        let mind = if let Some(rule) = RULES.iter().find(|rule| rule.kind.name == section.kind()) {
+            Mind::Fixed((rule.build)(section, space)?)
+        } else if let Some(algorithm) = ALGORITHMS.iter().find(|algorithm| algorithm.kind.name == section.kind()) {
+            Mind::Learning((algorithm.build)(section, space)?)
+        } else {
+            return Err(section.invalid_kind(&POLICY_KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>()));
+        };
+        minds.push((name.clone(), mind));
+    }
+    Ok(minds)
+}
+
+/// Checks everything about a scenario that can be checked without running it.
+///
+/// # Errors
+/// What is wrong.
+pub fn check_scenario(scenario: &Scenario) -> Result<(), ScenarioError> {
+    scenario.check(&kinds())?;
+    minds(scenario)?;
+    domain_of(scenario)?.data(&scenario.domain)?;
+    Ok(())
+}

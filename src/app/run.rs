@@ -1,0 +1,282 @@
+//! `run`: from a checked scenario to a whole run folder.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::assets::{Assets, Progress};
+use super::comparison::{Contender, comparison_table, contenders};
+use super::error::AppError;
+use super::forecast::Forecast;
+use super::prepare::{Preparation, Prepared};
+use super::progress::RunBar;
+use super::registry::{domain_of, kinds};
+use crate::base::{LanguageError, LanguageModel, PolicyFile};
+use crate::llm::LanguageHub;
+use crate::record::{Manifest, RunFolder, Settled, sha256_hex, write_policy};
+use crate::scenario::Scenario;
+use crate::sim::{Domain, Mind, Options, SimError, Simulation};
+
+/// How a run is carried out. Nothing here changes a byte of its outputs.
+pub struct RunOptions {
+    /// Threads for batches.
+    pub threads: usize,
+    /// Folder that the run folder is put into.
+    pub out: PathBuf,
+    /// Answer from the transcripts of this run folder instead of from models.
+    pub replay: Option<PathBuf>,
+    /// Also run the policies that groups are compared with.
+    pub compare: bool,
+    /// No bar, no talk.
+    pub quiet: bool,
+    /// Set by Ctrl-C.
+    pub stop: Arc<AtomicBool>,
+    /// Runs systems without an order among them in a shuffled one.
+    pub shuffle_systems: Option<u64>,
+}
+
+/// What a run left.
+pub struct RunOutcome {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What stands in its manifest.
+    pub manifest: Manifest,
+    /// Each contender's name and summary, the run itself first.
+    pub comparison: Vec<(String, Vec<Settled>)>,
+    /// Seconds of the run, fetches left out.
+    pub seconds: f64,
+}
+
+/// The transcript of a run inside its folder, or of one of its contenders.
+fn transcript_name(place: &str) -> String {
+    format!("{place}llm.jsonl")
+}
+
+/// Runs a scenario.
+///
+/// # Errors
+/// When something is not to be had, cannot go on, or cannot be written; nothing is left behind then.
+pub fn run_scenario(
+    scenario: &Scenario,
+    assets: &Assets,
+    progress: &mut dyn Progress,
+    options: &RunOptions,
+) -> Result<RunOutcome, AppError> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build()
+        .map_err(|error| AppError::Threads { threads: options.threads, problem: error.to_string() })?;
+    let resolved = scenario.resolved(&kinds())?;
+    let replayed = options.replay.as_deref().map(read_manifest).transpose()?;
+    // The folder comes before the models: an unwritable place should show at once.
+    let mut folder = RunFolder::create(&options.out, std::process::id())?;
+    let mut preparation = Preparation {
+        assets,
+        progress,
+        stop: Arc::clone(&options.stop),
+        without_models: options.replay.is_some(),
+    };
+    let started = Instant::now();
+    let prepared = pool.install(|| Prepared::new(scenario, &mut preparation))?;
+    let loaded = started.elapsed();
+    let mut course = Course {
+        scenario,
+        domain: domain_of(scenario)?,
+        prepared: &prepared,
+        options,
+        folder: &mut folder,
+        phases: vec![("prepare", loaded)],
+        ticks: 0,
+    };
+    let (summary, learned) = pool.install(|| -> Result<_, AppError> {
+        if let Some(text) = course.forecast()? {
+            preparation.progress.note(&text);
+        }
+        let minds = prepared.minds(scenario)?;
+        course.run("", "running", minds, scenario.record.messages)
+    })?;
+    let mut comparison = vec![(String::from("this run"), summary.clone())];
+    if options.compare {
+        for Contender { name, group_policy, mind } in contenders(scenario, &prepared, &learned)? {
+            let mut minds = prepared.minds(scenario)?;
+            for entry in minds.iter_mut().filter(|(policy, _)| *policy == group_policy) {
+                entry.1 = Mind::Fixed(Arc::clone(&mind));
+            }
+            let place = format!("compare/{name}/");
+            let (summary, _) = pool.install(|| course.run(&place, &name, minds, false))?;
+            comparison.push((name, summary));
+        }
+    }
+    let (phases, ticks) = (course.phases, course.ticks);
+    if comparison.len() > 1 {
+        folder.append("", &comparison_table(&comparison))?;
+    }
+    folder.close_tables()?;
+    folder.write("scenario.toml", resolved.as_bytes())?;
+    let scenario_sha256 = sha256_hex(resolved.as_bytes());
+    for (name, policy) in &learned {
+        folder.write(&format!("policies/{name}.safetensors"), &write_policy(policy, &scenario_sha256))?;
+    }
+    let models = match replayed {
+        Some(manifest) => manifest.models,
+        None => prepared.models.iter().map(|(name, model)| (name.clone(), model.identity().into_iter().collect())).collect(),
+    };
+    let mut manifest = Manifest {
+        format: 1,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: scenario.name.clone(),
+        scenario_sha256: scenario_sha256.clone(),
+        seed: scenario.seed,
+        ticks: scenario.ticks,
+        compare: options.compare,
+        outcome: "complete".to_owned(),
+        models,
+        data: prepared.data_sources.clone(),
+        loaded_policies: prepared.saved_sources.clone(),
+        summary,
+        files: Vec::new(),
+    };
+    manifest.files = folder.sums()?;
+    let text = serde_json::to_string_pretty(&manifest).expect("plain data") + "\n";
+    folder.write("manifest.json", text.as_bytes())?;
+    let seconds = started.elapsed().as_secs_f64();
+    folder.write("timings.json", timings(&phases, ticks, seconds, options.threads).as_bytes())?;
+    let folder = folder.publish(&folder_name(scenario, &scenario_sha256))?;
+    Ok(RunOutcome { folder, manifest, comparison, seconds })
+}
+
+/// `<scenario>-<hash8>-s<seed>`.
+fn folder_name(scenario: &Scenario, scenario_sha256: &str) -> String {
+    format!("{}-{}-s{}", scenario.name, &scenario_sha256[..8], scenario.seed)
+}
+
+fn timings(phases: &[(&str, Duration)], ticks: u64, seconds: f64, threads: usize) -> String {
+    let mut simulated = Duration::ZERO;
+    let parts: serde_json::Map<String, serde_json::Value> = phases
+        .iter()
+        .map(|(name, duration)| {
+            if *name != "prepare" {
+                simulated += *duration;
+            }
+            ((*name).to_owned(), json!(duration.as_secs_f64()))
+        })
+        .collect();
+    let value = json!({
+        "seconds": seconds,
+        "threads": threads,
+        "ticks_per_second": ticks as f64 / simulated.as_secs_f64().max(1e-9),
+        "phases_seconds": parts,
+    });
+    serde_json::to_string_pretty(&value).expect("plain data") + "\n"
+}
+
+/// Reads the manifest of a run folder.
+///
+/// # Errors
+/// When there is none, or it is not one.
+pub fn read_manifest(folder: &Path) -> Result<Manifest, AppError> {
+    let path = folder.join("manifest.json");
+    let unusable = |problem: String| AppError::File {
+        path: path.clone(),
+        problem,
+        help: "name a run folder: one that `llmagentos run` printed".to_owned(),
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| unusable(format!("not a manifest: {error}")))
+}
+
+/// One after another, the run itself and what it is compared with.
+struct Course<'a> {
+    scenario: &'a Scenario,
+    domain: &'static dyn Domain,
+    prepared: &'a Prepared,
+    options: &'a RunOptions,
+    folder: &'a mut RunFolder,
+    phases: Vec<(&'static str, Duration)>,
+    ticks: u64,
+}
+
+impl Course<'_> {
+    fn hub(&self, place: &str) -> Result<LanguageHub, AppError> {
+        let transcript: Box<dyn Write + Send> = Box::new(self.folder.stream(&transcript_name(place))?);
+        let Some(replay) = &self.options.replay else {
+            let models = self
+                .prepared
+                .models
+                .iter()
+                .map(|(name, model)| (name.clone(), Box::new(model.clone()) as Box<dyn LanguageModel>))
+                .collect();
+            return Ok(LanguageHub::new(models, Some(transcript)));
+        };
+        let path = replay.join(transcript_name(place));
+        let unusable = |problem: String| AppError::Transcript { path: path.clone(), problem };
+        let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
+        let names = self.scenario.models.keys().cloned().collect();
+        LanguageHub::replay(&text, names, Some(transcript)).map_err(|error| unusable(error.to_string()))
+    }
+
+    fn simulation(
+        &self,
+        hub: Arc<LanguageHub>,
+        minds: Vec<(String, Mind)>,
+        messages: bool,
+    ) -> Result<Simulation, AppError> {
+        let options = Options {
+            minds,
+            language: hub,
+            data: self.prepared.data.clone(),
+            messages,
+            shuffle_systems: self.options.shuffle_systems,
+        };
+        Ok(Simulation::build(self.scenario, self.domain, options)?)
+    }
+
+    /// How long the run will take, measured on the models that it will use.
+    fn forecast(&self) -> Result<Option<String>, AppError> {
+        if self.prepared.models.is_empty() {
+            return Ok(None);
+        }
+        let silent = Arc::new(LanguageHub::new(Vec::new(), None));
+        let simulation = self.simulation(silent, self.prepared.minds(self.scenario)?, false)?;
+        let forecast = Forecast::measure(&self.prepared.models, self.domain.forecast(&simulation))
+            .map_err(|error| AppError::Sim(SimError::Language { tick: crate::base::Tick(0), error }))?;
+        Ok(Some(forecast.text()))
+    }
+
+    fn run(
+        &mut self,
+        place: &str,
+        label: &str,
+        minds: Vec<(String, Mind)>,
+        messages: bool,
+    ) -> Result<(Vec<Settled>, BTreeMap<String, PolicyFile>), AppError> {
+        let started = Instant::now();
+        let hub = Arc::new(self.hub(place)?);
+        let mut simulation = self.simulation(Arc::clone(&hub), minds, messages)?;
+        let mut bar = RunBar::new(self.scenario.ticks, self.options.quiet, label, self.domain.live());
+        while !simulation.is_over() {
+            if self.options.stop.load(Ordering::Relaxed) {
+                return Err(AppError::Interrupted);
+            }
+            match simulation.step() {
+                Err(SimError::Language { error: LanguageError::Interrupted, .. }) => return Err(AppError::Interrupted),
+                outcome => outcome?,
+            }
+            bar.advance(&simulation);
+            for table in simulation.tables().iter() {
+                self.folder.append(place, table)?;
+            }
+            simulation.tables_mut().clear();
+        }
+        bar.finish();
+        hub.finish().map_err(|error| SimError::Language { tick: simulation.tick(), error })?;
+        self.ticks += self.scenario.ticks;
+        self.phases.push((if place.is_empty() { "run" } else { "compare" }, started.elapsed()));
+        Ok((self.domain.summary(&simulation), simulation.learned()))
+    }
+}
