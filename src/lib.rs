@@ -19,3 +19,4 @@
 //! serde, serde_json and thiserror are free everywhere.
 
 pub mod base;
+pub mod llm;
