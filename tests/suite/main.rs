@@ -1,1 +1,5 @@
+//! All tests, in one binary.
 
+mod llm_unit;
+mod reference_llm;
+mod support;
