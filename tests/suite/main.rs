@@ -1,4 +1,7 @@
 //! The one integration binary: each module tests one part from outside.
 
 mod assets;
+mod llm_unit;
+mod reference_llm;
 mod scenario;
+mod support;

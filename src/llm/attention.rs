@@ -1,0 +1,222 @@
+//! Keys and values of a sequence, attention over them, and the element-wise steps of a layer, in plain Rust.
+//!
+//! Every number is made inside one thread by additions in one order, whatever lies in which part of a sequence: a
+//! score is a sum over the dimensions in order, a weighted value a sum over the positions in order.
+
+use std::sync::Arc;
+
+/// Positions whose keys lie side by side, so that their scores are computed as one vector.
+const LANES: usize = 16;
+
+/// Sizes of a cache of keys and values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CacheShape {
+    pub layers: usize,
+    pub heads: usize,
+    pub head_width: usize,
+}
+
+/// The keys and values of consecutive positions, with room for a fixed number of them.
+#[derive(Clone, Debug)]
+pub(super) struct KeyValues {
+    shape: CacheShape,
+    capacity: usize,
+    length: usize,
+    /// By (layer, head), group of 16 positions, dimension, position in the group.
+    keys: Vec<f32>,
+    /// By (layer, head), position, dimension.
+    values: Vec<f32>,
+}
+
+impl KeyValues {
+    /// Room for `positions` positions.
+    pub fn new(shape: CacheShape, positions: usize) -> Self {
+        let capacity = positions.next_multiple_of(LANES);
+        let numbers = shape.layers * shape.heads * shape.head_width * capacity;
+        Self { shape, capacity, length: 0, keys: vec![0.0; numbers], values: vec![0.0; numbers] }
+    }
+
+    /// Positions that are filled.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Bytes it takes.
+    pub fn bytes(&self) -> usize {
+        (self.keys.len() + self.values.len()) * size_of::<f32>()
+    }
+
+    fn head(&self, layer: usize, head: usize) -> usize {
+        (layer * self.shape.heads + head) * self.capacity * self.shape.head_width
+    }
+
+    /// Writes one layer's key and value (all heads) of one position.
+    pub fn write(&mut self, layer: usize, position: usize, key: &[f32], value: &[f32]) {
+        let width = self.shape.head_width;
+        for (head, (key, value)) in key.chunks_exact(width).zip(value.chunks_exact(width)).enumerate() {
+            let start = self.head(layer, head);
+            self.values[start + position * width..][..width].copy_from_slice(value);
+            let group = start + position / LANES * LANES * width + position % LANES;
+            for (dimension, number) in key.iter().enumerate() {
+                self.keys[group + dimension * LANES] = *number;
+            }
+        }
+    }
+
+    /// Says that positions up to `length` are filled in all layers.
+    pub fn filled(&mut self, length: usize) {
+        debug_assert!(length <= self.capacity);
+        self.length = length;
+    }
+}
+
+/// A sequence in the making: what lies before it, shared with others, and its own part.
+#[derive(Debug)]
+pub(super) struct Sequence {
+    /// Parts of other caches that come before, each with how many of its positions count.
+    pub before: Vec<(Arc<KeyValues>, usize)>,
+    /// Its own positions.
+    pub own: KeyValues,
+}
+
+impl Sequence {
+    /// Positions before its own.
+    pub fn start(&self) -> usize {
+        self.before.iter().map(|(_, length)| length).sum()
+    }
+}
+
+/// One row's attention to everything up to its own position, for the query heads of one key-value head.
+pub(super) struct AttentionTask<'a> {
+    pub sequence: &'a Sequence,
+    pub layer: usize,
+    /// The key-value head.
+    pub head: usize,
+    /// The row's position in the sequence's own part.
+    pub own_position: usize,
+    /// The queries, one after another, already scaled by 1/√width.
+    pub queries: &'a [f32],
+}
+
+/// Softmax attention: writes as many numbers as the task has in its queries. `scores` is room to work in.
+#[inline(always)]
+pub(super) fn attend(task: &AttentionTask<'_>, scores: &mut Vec<f32>, output: &mut [f32]) {
+    let width = task.sequence.own.shape.head_width;
+    for (query, output) in task.queries.chunks_exact(width).zip(output.chunks_exact_mut(width)) {
+        scores.clear();
+        let own = (&task.sequence.own, task.own_position + 1);
+        let parts = || task.sequence.before.iter().map(|(part, length)| (&**part, *length)).chain([own]);
+        for (part, length) in parts() {
+            let start = part.head(task.layer, task.head);
+            let first = scores.len();
+            let keys = &part.keys[start..start + length.next_multiple_of(LANES) * width];
+            for group in keys.chunks_exact(LANES * width) {
+                let mut sums = [0.0_f32; LANES];
+                for (number, keys) in query.iter().zip(group.as_chunks::<LANES>().0) {
+                    for lane in 0..LANES {
+                        sums[lane] += number * keys[lane];
+                    }
+                }
+                scores.extend_from_slice(&sums);
+            }
+            scores.truncate(first + length);
+        }
+        let peak = scores.iter().fold(f32::NEG_INFINITY, |peak, score| if *score > peak { *score } else { peak });
+        for score in scores.iter_mut() {
+            *score = exp(*score - peak);
+        }
+        let total = sum(scores);
+        output.fill(0.0);
+        let mut scores = scores.iter();
+        for (part, length) in parts() {
+            let start = part.head(task.layer, task.head);
+            for (value, weight) in part.values[start..start + length * width].chunks_exact(width).zip(scores.by_ref()) {
+                for (output, value) in output.iter_mut().zip(value) {
+                    *output += weight * value;
+                }
+            }
+        }
+        let inverse = 1.0 / total;
+        for output in output.iter_mut() {
+            *output *= inverse;
+        }
+    }
+}
+
+/// A sum in sixteen strands that are then added in order.
+#[inline(always)]
+pub(super) fn sum(values: &[f32]) -> f32 {
+    let (groups, rest) = values.as_chunks::<LANES>();
+    let mut sums = [0.0_f32; LANES];
+    for group in groups {
+        for lane in 0..LANES {
+            sums[lane] += group[lane];
+        }
+    }
+    for (sum, value) in sums.iter_mut().zip(rest) {
+        *sum += value;
+    }
+    sums.iter().sum()
+}
+
+/// `SwiGLU`: gate ← gate · σ(gate) · up.
+#[inline(always)]
+pub(super) fn gate(gate: &mut [f32], up: &[f32]) {
+    for (gate, up) in gate.iter_mut().zip(up) {
+        *gate = *gate / (1.0 + exp(-*gate)) * up;
+    }
+}
+
+/// RMS norm of one row (Zhang and Sennrich 2019) with weights.
+#[inline(always)]
+pub(super) fn rms_norm(row: &[f32], weights: &[f32], epsilon: f32, output: &mut [f32]) {
+    let (groups, rest) = row.as_chunks::<LANES>();
+    let mut sums = [0.0_f32; LANES];
+    for group in groups {
+        for lane in 0..LANES {
+            sums[lane] += group[lane] * group[lane];
+        }
+    }
+    for (sum, value) in sums.iter_mut().zip(rest) {
+        *sum += value * value;
+    }
+    let mean = sums.iter().sum::<f32>() / row.len() as f32;
+    let scale = 1.0 / (mean + epsilon).sqrt();
+    for ((output, value), weight) in output.iter_mut().zip(row).zip(weights) {
+        *output = value * scale * weight;
+    }
+}
+
+/// Rotary positions (Su et al. 2021) in the order GGUF stores llama's heads: neighbours form a pair. `turns` holds
+/// cosine and sine for each pair of a head; dimensions beyond the pairs stay as they are.
+#[inline(always)]
+pub(super) fn rotate(heads: &mut [f32], head_width: usize, turns: &[(f32, f32)]) {
+    for head in heads.chunks_exact_mut(head_width) {
+        for (pair, (cosine, sine)) in head.as_chunks_mut::<2>().0.iter_mut().zip(turns) {
+            let [real, imaginary] = *pair;
+            *pair = [real * cosine - imaginary * sine, real * sine + imaginary * cosine];
+        }
+    }
+}
+
+/// e^x to within two units in the last place, without a call, so that loops over it become vector code and its bits do
+/// not depend on the machine's mathematics library. Below −87 it is e^−87, about 10^−38. Polynomial of Cephes' `expf`.
+#[inline(always)]
+pub(super) fn exp(x: f32) -> f32 {
+    const ROUNDER: f32 = 12_582_912.0;
+    let x = if x < -87.0 { -87.0 } else { x };
+    let x = if x > 88.0 { 88.0 } else { x };
+    let shifted = x * std::f32::consts::LOG2_E + ROUNDER;
+    let whole = shifted - ROUNDER;
+    // ln 2 in two parts, the first with few digits, so that the remainder is exact.
+    let rest = x - whole * 0.693_359_4 - whole * -2.121_944_4e-4;
+    let mut series = 1.987_569_1e-4_f32;
+    series = series * rest + 1.398_2e-3;
+    series = series * rest + 8.333_452e-3;
+    series = series * rest + 4.166_579_6e-2;
+    series = series * rest + 1.666_666_5e-1;
+    series = series * rest + 0.5;
+    let value = series * rest * rest + rest + 1.0;
+    let exponent = (shifted.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32);
+    value * f32::from_bits(((exponent + 127) << 23) as u32)
+}

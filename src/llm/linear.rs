@@ -1,0 +1,114 @@
+//! A linear map `output = input · weightsᵀ` over many rows, behind a trait: candle's quantised product as the portable
+//! backend, the tiles of [`super::kernels`] where the processor has what they need.
+//!
+//! A backend gives a row the same bits whatever other rows are beside it and however many threads there are.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
+use candle_core::{Device, Module, Tensor};
+
+use super::kernels::{Kernel, QuantisedRows, TiledWeights};
+use crate::base::LanguageError;
+
+/// Rows of activations, quantised at most once however many maps read them.
+pub(super) struct Activations<'a> {
+    pub values: &'a [f32],
+    pub rows: usize,
+    pub width: usize,
+    quantised: OnceLock<QuantisedRows>,
+}
+
+impl<'a> Activations<'a> {
+    /// `values` holds `rows` rows of `width` numbers.
+    pub fn new(values: &'a [f32], width: usize) -> Self {
+        Self { values, rows: values.len() / width, width, quantised: OnceLock::new() }
+    }
+
+    fn quantised(&self) -> &QuantisedRows {
+        self.quantised.get_or_init(|| QuantisedRows::new(self.values, self.width))
+    }
+}
+
+/// A linear map from `width` numbers to `outputs()` numbers, row by row.
+pub(super) trait Linear: Send + Sync {
+    /// Numbers a row of the output has.
+    fn outputs(&self) -> usize;
+
+    /// Writes `input.rows` rows of `outputs()` numbers.
+    fn apply(&self, input: &Activations<'_>, output: &mut [f32]) -> Result<(), LanguageError>;
+}
+
+/// The map with these weights (`outputs` rows of `inputs` columns, in the format `kind`).
+pub(super) fn linear(
+    kernel: Kernel,
+    kind: GgmlDType,
+    (outputs, inputs): (usize, usize),
+    bytes: &[u8],
+) -> candle_core::Result<Box<dyn Linear>> {
+    if kernel != Kernel::Portable
+        && let Some(weights) = TiledWeights::pack(kernel, kind, (outputs, inputs), bytes)
+    {
+        return Ok(Box::new(Tiled { weights }));
+    }
+    let weights = quantised_tensor(kind, (outputs, inputs), bytes)?;
+    let product = QMatMul::from_qtensor(weights)?;
+    // For these formats candle computes a single row by another order of additions than several rows.
+    let pairs = matches!(kind, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16 | GgmlDType::Q6K);
+    Ok(Box::new(Portable { product, outputs, pairs }))
+}
+
+/// A tensor of candle's with these bytes.
+pub(super) fn quantised_tensor(
+    kind: GgmlDType,
+    (rows, columns): (usize, usize),
+    bytes: &[u8],
+) -> candle_core::Result<QTensor> {
+    // candle reads the bytes in place as blocks; a fresh allocation is aligned for them, a part of a file is not.
+    let aligned = bytes.to_vec();
+    QTensor::new(QStorage::from_data(Cow::Owned(aligned), &Device::Cpu, kind)?, (rows, columns))
+}
+
+struct Portable {
+    product: QMatMul,
+    outputs: usize,
+    pairs: bool,
+}
+
+impl Linear for Portable {
+    fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    fn apply(&self, input: &Activations<'_>, output: &mut [f32]) -> Result<(), LanguageError> {
+        let compute = || -> candle_core::Result<Vec<f32>> {
+            let mut values = input.values.to_vec();
+            let mut rows = input.rows;
+            if self.pairs && rows == 1 {
+                values.extend_from_slice(input.values);
+                rows = 2;
+            }
+            let tensor = Tensor::from_vec(values, (rows, input.width), &Device::Cpu)?;
+            self.product.forward(&tensor)?.flatten_all()?.to_vec1::<f32>()
+        };
+        let result = compute().map_err(|error| LanguageError::Backend(format!("candle: {error}")))?;
+        output.copy_from_slice(&result[..output.len()]);
+        Ok(())
+    }
+}
+
+struct Tiled {
+    weights: TiledWeights,
+}
+
+impl Linear for Tiled {
+    fn outputs(&self) -> usize {
+        self.weights.outputs()
+    }
+
+    fn apply(&self, input: &Activations<'_>, output: &mut [f32]) -> Result<(), LanguageError> {
+        self.weights.multiply(input.quantised(), output);
+        Ok(())
+    }
+}

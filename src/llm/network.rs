@@ -1,0 +1,360 @@
+//! The llama architecture: its weights from a GGUF file, and the forward pass over packed rows.
+//!
+//! A pass takes any rows of any sequences, each with its own position, without padding. What a row becomes depends on
+//! its sequence alone, bit for bit, not on the rows beside it, on how a sequence is split into passes, or on threads.
+
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::attention::{AttentionTask, CacheShape, KeyValues, Sequence, rms_norm, rotate};
+use super::gguf::{Directory, Problem, TensorPlace};
+use super::kernels::Kernel;
+use super::linear::{Activations, Linear, linear, quantised_tensor};
+use crate::base::LanguageError;
+
+/// What can be wrong with a network in a file.
+#[derive(Debug)]
+pub(super) enum NetworkProblem {
+    File(Problem),
+    Architecture(String),
+    MissingTensor(String),
+    TensorShape { tensor: String, expected: Vec<usize>, found: Vec<usize> },
+}
+
+impl From<Problem> for NetworkProblem {
+    fn from(problem: Problem) -> Self {
+        Self::File(problem)
+    }
+}
+
+type Load<T> = Result<T, NetworkProblem>;
+
+/// One row of a pass: a token of a sequence (by its place in the slice of sequences). A sequence's rows stand in the
+/// order of their positions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub sequence: usize,
+    pub token: u32,
+}
+
+struct Layer {
+    attention_norm: Vec<f32>,
+    query: Box<dyn Linear>,
+    key: Box<dyn Linear>,
+    value: Box<dyn Linear>,
+    attention_output: Box<dyn Linear>,
+    feed_forward_norm: Vec<f32>,
+    gate: Box<dyn Linear>,
+    up: Box<dyn Linear>,
+    down: Box<dyn Linear>,
+}
+
+/// A loaded network.
+pub(super) struct Network {
+    pub kernel: Kernel,
+    /// Positions it was trained for.
+    pub context: usize,
+    /// Tokens it knows.
+    pub vocabulary: usize,
+    /// Numbers of a row between layers.
+    pub width: usize,
+    query_heads: usize,
+    cache: CacheShape,
+    epsilon: f32,
+    embedding: QTensor,
+    layers: Vec<Layer>,
+    output_norm: Vec<f32>,
+    head: Box<dyn Linear>,
+    /// Cosine and sine by (position, pair).
+    turns: Vec<(f32, f32)>,
+    pairs: usize,
+}
+
+/// Sizes beyond which a setting cannot be meant seriously; they keep products far from overflow.
+const SIZE_MAX: usize = 1 << 20;
+
+impl Network {
+    /// Reads the network from the bytes of a whole file; `context_max` bounds the positions that are prepared.
+    pub fn read(file: &[u8], directory: &Directory, kernel: Kernel, context_max: usize) -> Load<Self> {
+        let architecture = directory.text("general.architecture").unwrap_or("none");
+        if architecture != "llama" {
+            return Err(NetworkProblem::Architecture(architecture.to_owned()));
+        }
+        let size = |key: &str| -> Load<usize> {
+            match directory.integer(key) {
+                Some(value) if (1..=SIZE_MAX).contains(&value) => Ok(value),
+                Some(value) => Err(Problem::Damaged(format!("{key} is {value}, which is implausible")).into()),
+                None => Err(Problem::Damaged(format!("it has no {key}")).into()),
+            }
+        };
+        let width = size("llama.embedding_length")?;
+        let layer_count = size("llama.block_count")?;
+        let inner = size("llama.feed_forward_length")?;
+        let query_heads = size("llama.attention.head_count")?;
+        let heads = match directory.integer("llama.attention.head_count_kv") {
+            Some(_) => size("llama.attention.head_count_kv")?,
+            None => query_heads,
+        };
+        let head_width = match directory.integer("llama.attention.key_length") {
+            Some(_) => size("llama.attention.key_length")?,
+            None => width / query_heads,
+        };
+        let turned = match directory.integer("llama.rope.dimension_count") {
+            Some(_) => size("llama.rope.dimension_count")?,
+            None => head_width,
+        };
+        if query_heads % heads != 0 || head_width == 0 || turned > head_width || turned % 2 != 0 {
+            return Err(Problem::Damaged(format!(
+                "its head sizes do not fit: {query_heads} query heads, {heads} key-value heads of {head_width}, {turned} turned dimensions"
+            ))
+            .into());
+        }
+        refuse_unsupported(directory)?;
+        let context = size("llama.context_length")?.min(context_max);
+        let base = directory.float("llama.rope.freq_base").unwrap_or(10_000.0);
+        let epsilon = directory.float("llama.attention.layer_norm_rms_epsilon").unwrap_or(1e-5) as f32;
+        let source = Source { file, directory, kernel };
+        let place = source.place("token_embd.weight")?;
+        let vocabulary = place.shape.first().copied().unwrap_or(0);
+        let embedding = source.matrix("token_embd.weight", vocabulary, width)?;
+        let head_name =
+            if directory.tensors.contains_key("output.weight") { "output.weight" } else { "token_embd.weight" };
+        let (query_width, key_width) = (query_heads * head_width, heads * head_width);
+        let layer = |number: usize| -> Load<Layer> {
+            let name = |part: &str| format!("blk.{number}.{part}.weight");
+            Ok(Layer {
+                attention_norm: source.vector(&name("attn_norm"), width)?,
+                query: source.linear(&name("attn_q"), query_width, width)?,
+                key: source.linear(&name("attn_k"), key_width, width)?,
+                value: source.linear(&name("attn_v"), key_width, width)?,
+                attention_output: source.linear(&name("attn_output"), width, query_width)?,
+                feed_forward_norm: source.vector(&name("ffn_norm"), width)?,
+                gate: source.linear(&name("ffn_gate"), inner, width)?,
+                up: source.linear(&name("ffn_up"), inner, width)?,
+                down: source.linear(&name("ffn_down"), width, inner)?,
+            })
+        };
+        let pairs = turned / 2;
+        Ok(Self {
+            kernel,
+            context,
+            vocabulary,
+            width,
+            query_heads,
+            cache: CacheShape { layers: layer_count, heads, head_width },
+            epsilon,
+            layers: (0..layer_count).map(layer).collect::<Load<Vec<Layer>>>()?,
+            output_norm: source.vector("output_norm.weight", width)?,
+            head: source.linear(head_name, vocabulary, width)?,
+            embedding,
+            turns: turns(context, pairs, base),
+            pairs,
+        })
+    }
+
+    /// An empty cache with room for `positions` positions.
+    pub fn cache(&self, positions: usize) -> KeyValues {
+        KeyValues::new(self.cache, positions)
+    }
+
+    /// Appends rows to their sequences and returns, for each of `wanted` (places in `rows`), the normalised state that
+    /// [`Self::logits`] takes: one after another, `width` numbers each.
+    pub fn forward(
+        &self,
+        sequences: &mut [Sequence],
+        rows: &[Row],
+        wanted: &[usize],
+    ) -> Result<Vec<f32>, LanguageError> {
+        let own_positions = own_positions(sequences, rows);
+        let starts: Vec<usize> = sequences.iter().map(Sequence::start).collect();
+        let mut states = self.embed(rows)?;
+        let width = self.width;
+        let key_width = self.cache.heads * self.cache.head_width;
+        let query_width = self.query_heads * self.cache.head_width;
+        let mut normed = vec![0.0; states.len()];
+        let mut queries = vec![0.0; rows.len() * query_width];
+        let mut attended = vec![0.0; rows.len() * query_width];
+        let mut keys = vec![0.0; rows.len() * key_width];
+        let mut values = vec![0.0; rows.len() * key_width];
+        let mut change = vec![0.0; states.len()];
+        let scale = 1.0 / (self.cache.head_width as f32).sqrt();
+        for (number, layer) in self.layers.iter().enumerate() {
+            self.normalise(&states, &layer.attention_norm, &mut normed);
+            let input = Activations::new(&normed, width);
+            layer.query.apply(&input, &mut queries)?;
+            layer.key.apply(&input, &mut keys)?;
+            layer.value.apply(&input, &mut values)?;
+            for (place, row) in rows.iter().enumerate() {
+                let position = starts[row.sequence] + own_positions[place];
+                let turns = &self.turns[position * self.pairs..(position + 1) * self.pairs];
+                let query = &mut queries[place * query_width..][..query_width];
+                query.iter_mut().for_each(|number| *number *= scale);
+                rotate(query, self.cache.head_width, turns);
+                let key = &mut keys[place * key_width..][..key_width];
+                rotate(key, self.cache.head_width, turns);
+                let value = &values[place * key_width..][..key_width];
+                sequences[row.sequence].own.write(number, own_positions[place], key, value);
+            }
+            self.attend(sequences, rows, &own_positions, number, &queries, &mut attended);
+            layer.attention_output.apply(&Activations::new(&attended, query_width), &mut change)?;
+            add(&mut states, &change);
+            self.feed_forward(layer, &mut states, &mut normed, &mut change)?;
+        }
+        for (row, position) in rows.iter().zip(&own_positions) {
+            sequences[row.sequence].own.filled(position + 1);
+        }
+        let mut result = vec![0.0; wanted.len() * width];
+        for (place, result) in wanted.iter().zip(result.chunks_exact_mut(width)) {
+            rms_norm(&states[place * width..][..width], &self.output_norm, self.epsilon, result);
+        }
+        Ok(result)
+    }
+
+    /// The logits for states of [`Self::forward`]: `vocabulary` numbers each.
+    pub fn logits(&self, states: &[f32]) -> Result<Vec<f32>, LanguageError> {
+        let mut logits = vec![0.0; states.len() / self.width * self.vocabulary];
+        self.head.apply(&Activations::new(states, self.width), &mut logits)?;
+        Ok(logits)
+    }
+
+    fn embed(&self, rows: &[Row]) -> Result<Vec<f32>, LanguageError> {
+        let compute = || -> candle_core::Result<Vec<f32>> {
+            let tokens: Vec<u32> = rows.iter().map(|row| row.token).collect();
+            let tokens = Tensor::from_vec(tokens, rows.len(), &Device::Cpu)?;
+            self.embedding.embedding(&tokens)?.flatten_all()?.to_vec1()
+        };
+        compute().map_err(|error| LanguageError::Backend(format!("candle: {error}")))
+    }
+
+    fn normalise(&self, states: &[f32], weights: &[f32], output: &mut [f32]) {
+        let rows = states.par_chunks_exact(self.width).zip(output.par_chunks_exact_mut(self.width));
+        rows.with_min_len(16).for_each(|(row, output)| rms_norm(row, weights, self.epsilon, output));
+    }
+
+    fn attend(
+        &self,
+        sequences: &[Sequence],
+        rows: &[Row],
+        own_positions: &[usize],
+        layer: usize,
+        queries: &[f32],
+        attended: &mut [f32],
+    ) {
+        let heads = self.cache.heads;
+        let group_width = self.query_heads / heads * self.cache.head_width;
+        let units = attended.par_chunks_exact_mut(group_width).zip(queries.par_chunks_exact(group_width));
+        units.enumerate().with_min_len(2).for_each_init(Vec::new, |scores, (unit, (output, queries))| {
+            let place = unit / heads;
+            let task = AttentionTask {
+                sequence: &sequences[rows[place].sequence],
+                layer,
+                head: unit % heads,
+                own_position: own_positions[place],
+                queries,
+            };
+            self.kernel.attend(&task, scores, output);
+        });
+    }
+
+    fn feed_forward(
+        &self,
+        layer: &Layer,
+        states: &mut [f32],
+        normed: &mut [f32],
+        change: &mut [f32],
+    ) -> Result<(), LanguageError> {
+        self.normalise(states, &layer.feed_forward_norm, normed);
+        let inner = layer.gate.outputs();
+        let input = Activations::new(normed, self.width);
+        let mut gate = vec![0.0; input.rows * inner];
+        let mut up = vec![0.0; input.rows * inner];
+        layer.gate.apply(&input, &mut gate)?;
+        layer.up.apply(&input, &mut up)?;
+        let rows = gate.par_chunks_exact_mut(inner).zip(up.par_chunks_exact(inner));
+        rows.with_min_len(4).for_each(|(gate, up)| self.kernel.gate(gate, up));
+        layer.down.apply(&Activations::new(&gate, inner), change)?;
+        add(states, change);
+        Ok(())
+    }
+}
+
+fn add(states: &mut [f32], change: &[f32]) {
+    for (state, change) in states.iter_mut().zip(change) {
+        *state += change;
+    }
+}
+
+/// Each row's position in its sequence's own part.
+fn own_positions(sequences: &[Sequence], rows: &[Row]) -> Vec<usize> {
+    let mut next: Vec<usize> = sequences.iter().map(|sequence| sequence.own.length()).collect();
+    let take = |row: &Row| {
+        let position = next[row.sequence];
+        next[row.sequence] += 1;
+        position
+    };
+    rows.iter().map(take).collect()
+}
+
+/// Cosines and sines: pair i of a head turns by position · base^(−2i/dimensions). In double precision, so that they
+/// depend as little as can be on the machine's mathematics library.
+fn turns(positions: usize, pairs: usize, base: f64) -> Vec<(f32, f32)> {
+    let frequencies: Vec<f64> = (0..pairs).map(|pair| base.powf(-(pair as f64) / pairs as f64)).collect();
+    let angles = (0..positions).flat_map(|position| frequencies.iter().map(move |speed| position as f64 * speed));
+    angles.map(|angle| (angle.cos() as f32, angle.sin() as f32)).collect()
+}
+
+fn refuse_unsupported(directory: &Directory) -> Load<()> {
+    let scaling = directory.text("llama.rope.scaling.type").unwrap_or("none");
+    let problem = if scaling != "none" {
+        format!("its positions are scaled ({scaling:?}), which is not built in")
+    } else if directory.tensors.contains_key("rope_freqs.weight") {
+        "it brings its own rotary frequencies, which is not built in".to_owned()
+    } else if directory.integer("llama.expert_count").unwrap_or(0) > 0 {
+        "it is a mixture of experts, which is not built in".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Problem::Unsupported(problem).into())
+}
+
+struct Source<'a> {
+    file: &'a [u8],
+    directory: &'a Directory,
+    kernel: Kernel,
+}
+
+impl Source<'_> {
+    fn place(&self, name: &str) -> Load<&TensorPlace> {
+        self.directory.tensors.get(name).ok_or_else(|| NetworkProblem::MissingTensor(name.to_owned()))
+    }
+
+    fn shaped(&self, name: &str, expected: &[usize]) -> Load<(GgmlDType, &[u8])> {
+        let place = self.place(name)?;
+        if place.shape != expected || expected.contains(&0) {
+            let (expected, found) = (expected.to_vec(), place.shape.clone());
+            return Err(NetworkProblem::TensorShape { tensor: name.to_owned(), expected, found });
+        }
+        Ok((place.kind, &self.file[place.bytes.clone()]))
+    }
+
+    fn matrix(&self, name: &str, rows: usize, columns: usize) -> Load<QTensor> {
+        let (kind, bytes) = self.shaped(name, &[rows, columns])?;
+        quantised_tensor(kind, (rows, columns), bytes).map_err(|error| refused(name, &error))
+    }
+
+    fn linear(&self, name: &str, outputs: usize, inputs: usize) -> Load<Box<dyn Linear>> {
+        let (kind, bytes) = self.shaped(name, &[outputs, inputs])?;
+        linear(self.kernel, kind, (outputs, inputs), bytes).map_err(|error| refused(name, &error))
+    }
+
+    fn vector(&self, name: &str, length: usize) -> Load<Vec<f32>> {
+        let (kind, bytes) = self.shaped(name, &[length])?;
+        let read = || quantised_tensor(kind, (1, length), bytes)?.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1();
+        read().map_err(|error| refused(name, &error))
+    }
+}
+
+fn refused(name: &str, error: &candle_core::Error) -> NetworkProblem {
+    Problem::Unsupported(format!("tensor {name:?} cannot be used: {error}")).into()
+}

@@ -1,0 +1,1 @@
+//! Hub, replay, scripted model and broken model files.
