@@ -14,7 +14,7 @@
 //! | `rl` | base, scenario | schemars, rand |
 //! | `sim` | base, scenario, record | bevy_ecs, rayon |
 //! | `domains` | base, scenario, record, sim | bevy_ecs, schemars, rand |
-//! | `app` | base, scenario, record, rules, llm, rl, sim, domains | clap, clap_complete, comfy_table, ctrlc, indicatif, miette, rayon, schemars, sha2, toml, toml_edit, ureq, zip |
+//! | `app` | base, scenario, record, rules, llm, rl, sim, domains | clap, clap_complete, comfy_table, ctrlc, indicatif, miette, rayon, sha2, strsim, toml, ureq, zip |
 //!
 //! serde, serde_json and thiserror are free everywhere.
 

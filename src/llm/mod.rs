@@ -3,6 +3,7 @@
 //! Knows no agent's mind and no clock. Everything that uses `unsafe` is in `kernels`.
 
 mod attention;
+mod backends;
 mod candle_model;
 mod error;
 mod gguf;
@@ -13,12 +14,15 @@ mod prefix_cache;
 mod sampling;
 mod scripted;
 mod service;
+mod shared_model;
 mod tokenizer;
 mod transcript;
 
+pub use backends::{BACKENDS, Backend, BackendError, LoadContext, ModelFile};
 pub use candle_model::{CandleModel, CandleOptions};
 pub use error::LoadError;
 pub use kernels::KernelChoice;
 pub use scripted::ScriptedModel;
 pub use service::{HubUsage, LanguageHub};
+pub use shared_model::SharedModel;
 pub use transcript::{Record, RecordError};

@@ -1,27 +1,19 @@
 //! What makes a scenario sound beyond each value: names are unlike, references point at something.
 
-use std::collections::BTreeMap;
-
-use schemars::JsonSchema;
+use std::collections::BTreeSet;
 
 use super::error::Problems;
 use super::file::{MAX_AGENTS, ScenarioFile, TOP_KEYS};
 use super::path::element_name;
-use super::schema::{closed, generator};
-use super::shape::{Place, Shape};
+use super::schema::schema_of;
+use super::shape::Shape;
 use super::tree::{Node, Value};
 use super::words::{NAME_RULE, is_name, suggest};
 
 /// Keys, types and ranges of the file itself; what is within sections is left to their kinds.
 pub(super) fn check_shape(root: &Node, problems: &mut Problems) {
-    let mut generator = generator();
-    let schema = closed(ScenarioFile::json_schema(&mut generator));
-    let definitions = generator.take_definitions(true);
-    Shape { definitions: &definitions, problems, top_keys: TOP_KEYS }.check(
-        root,
-        schema.as_value(),
-        Place { path: "" },
-    );
+    let (schema, definitions) = schema_of::<ScenarioFile>();
+    Shape { definitions: &definitions, problems, top_keys: TOP_KEYS }.check(root, &schema, "");
 }
 
 /// Names of groups and sections, and what groups name. Looks at the tree, so that it speaks even where types are off.
@@ -35,17 +27,19 @@ pub(super) fn check_references(root: &Node, problems: &mut Problems) {
         }
     }
     let groups = root.get("agents").and_then(Node::list).unwrap_or_default();
-    let mut first_with_name: BTreeMap<&str, &Node> = BTreeMap::new();
+    let mut names: BTreeSet<&str> = BTreeSet::new();
     let mut agents: i64 = 0;
     for group in groups {
-        if let Some(name) = element_name(group) {
-            if first_with_name.contains_key(name) {
-                let span = group.get("name").or_else(|| group.get("role")).map_or(group.span, |node| node.span);
-                let message = format!("two groups of agents have the name \"{name}\"");
-                let help = "give each group a `name` of its own; a group without one is named after its role";
-                problems.add(span, message, "again", help);
-            }
-            first_with_name.entry(name).or_insert(group);
+        if problems.is_full() {
+            break;
+        }
+        if let Some(name) = element_name(group)
+            && !names.insert(name)
+        {
+            let span = group.get("name").or_else(|| group.get("role")).map_or(group.span, |node| node.span);
+            let message = format!("two groups of agents have the name \"{name}\"");
+            let help = "give each group a `name` of its own; a group without one is named after its role";
+            problems.add(span, message, "again", help);
         }
         for key in ["policy", "llm"] {
             if let Some(node) = group.get(key) {
@@ -59,7 +53,7 @@ pub(super) fn check_references(root: &Node, problems: &mut Problems) {
             Some(Value::Whole(count)) => *count,
             _ => 1,
         });
-        if agents > i64::from(MAX_AGENTS) && group.get("count").is_none_or(|count| within_limit(count)) {
+        if agents > i64::from(MAX_AGENTS) && group.get("count").is_none_or(within_limit) {
             let span = group.get("count").map_or(group.span, |count| count.span);
             let message = format!("up to this group there are {agents} agents, but all groups may have {MAX_AGENTS}");
             problems.add(span, message, "too many", "make the groups smaller");
@@ -74,12 +68,12 @@ fn within_limit(count: &Node) -> bool {
 
 fn check_reference(root: &Node, node: &Node, key: &str, problems: &mut Problems) {
     let Some(name) = node.text() else { return };
-    let declared: Vec<&str> =
-        root.get(key).and_then(Node::table).into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-    if is_name(name) && !declared.contains(&name) {
+    let table = root.get(key).and_then(Node::table);
+    if is_name(name) && !table.is_some_and(|table| table.contains_key(name)) {
+        let declared: Vec<&str> = table.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
         let what = if key == "policy" { "policy" } else { "language model" };
         let message = format!("there is no {what} \"{name}\"");
-        let none = format!("none is declared; add a table [{key}.{name}] with its `kind`");
-        problems.add(node.span, message, "not declared", suggest(name, &declared, "declared are", &none));
+        let absent = format!("none is declared; add a table [{key}.{name}] with its `kind`");
+        problems.add(node.span, message, "not declared", suggest(name, &declared, "declared are", &absent));
     }
 }

@@ -25,6 +25,9 @@ pub fn check_size(file_name: &str, bytes: u64) -> Result<(), ScenarioError> {
     ))
 }
 
+/// So many problems are reported at once; a file with more is not the file that was meant.
+const MAX_PROBLEMS: usize = 50;
+
 /// One or more problems of a scenario, in the order of the text.
 ///
 /// `Display` gives the first as `file:line:column: message`; as a [`Diagnostic`] the others are related to it.
@@ -128,7 +131,7 @@ impl Diagnostic for Problem {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let span = self.span?;
-        let label = LabeledSpan::new(Some(self.label.clone()), span.start, span.end - span.start);
+        let label = LabeledSpan::new(Some(self.label.clone()), span.start, span.end.saturating_sub(span.start));
         Some(Box::new(std::iter::once(label)))
     }
 }
@@ -181,12 +184,18 @@ impl<'a> Problems<'a> {
         self.found.extend(error.problems);
     }
 
+    /// Whether as many problems are found as will be shown: looking for more is idle.
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= MAX_PROBLEMS
+    }
+
     /// The problems in the order of the text, those of the overrides first: they were written last.
     pub fn finish(mut self) -> Result<(), ScenarioError> {
         if self.found.is_empty() {
             return Ok(());
         }
         self.found.sort_by_key(|problem| problem.span.map(|span| (!span.is_in_override(), span.source, span.start)));
+        self.found.truncate(MAX_PROBLEMS);
         Err(ScenarioError { problems: self.found.into_boxed_slice() })
     }
 

@@ -1,6 +1,6 @@
 //! A scenario: what a run is made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,8 @@ kind = "customer_service"
 /// The keys of the top of the file that are not tables.
 pub(super) const TOP_KEYS: &[&str] = &["name", "title", "seed", "ticks"];
 
-/// The file as its schema has it. Read field by field: sections keep their text until their kind is known.
+/// Everything about a run: its length and seed, its agents, how they choose and speak, and the world they live in.
+// Sections keep their text until their kind is known.
 #[derive(Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "the sections are here for the schema; they are read from the tree")]
 pub(super) struct ScenarioFile {
@@ -73,7 +74,7 @@ pub(super) struct ScenarioFile {
     pub record: RecordSettings,
 }
 
-/// A section whose kind is not looked at yet.
+/// A table whose keys belong to its kind.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("additionalProperties" = true))]
 struct AnySection {
@@ -152,10 +153,9 @@ pub struct AgentGroup {
 }
 
 impl AgentGroup {
-    /// Whether the group chooses by this policy, or is compared with it.
-    #[must_use]
-    pub fn names_policy(&self, name: &str) -> bool {
-        self.policy == name || self.compare.iter().any(|other| other == name)
+    /// The policy the group chooses by, and those it is compared with.
+    pub fn policies(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.policy).chain(&self.compare).map(String::as_str)
     }
 }
 
@@ -267,18 +267,14 @@ impl Scenario {
                 problems.extend(error);
             }
         }
-        let unused_policies =
-            self.policies.values().filter(|section| self.agents.iter().all(|group| !group.names_policy(section.name())));
-        let unused_models = self
-            .models
-            .values()
-            .filter(|section| self.agents.iter().all(|group| group.llm.as_deref() != Some(section.name())));
-        for (section, key) in
-            unused_policies.map(|section| (section, "policy")).chain(unused_models.map(|section| (section, "llm")))
-        {
-            let message = format!("no group of agents uses `{}`", section.path());
-            let help = format!("name it in a group (`{key} = \"{}\"`), or take the table away", section.name());
-            problems.extend(section.unwanted(message, help));
+        let policies: BTreeSet<&str> = self.agents.iter().flat_map(AgentGroup::policies).collect();
+        let models: BTreeSet<&str> = self.agents.iter().filter_map(|group| group.llm.as_deref()).collect();
+        for (key, sections, used) in [("policy", &self.policies, policies), ("llm", &self.models, models)] {
+            for section in sections.values().filter(|section| !used.contains(section.name())) {
+                let message = format!("no group of agents uses `{}`", section.path());
+                let help = format!("name it in a group (`{key} = \"{}\"`), or take the table away", section.name());
+                problems.extend(section.unwanted(message, help));
+            }
         }
         problems.finish()
     }

@@ -1,5 +1,6 @@
 //! Overrides: `agents.front.count=12` puts one value over what the file says.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use miette::NamedSource;
@@ -14,6 +15,9 @@ use super::words::suggest;
 /// name, `agents.NAME.key`; a key with unusual characters stands in quotes. A value that is not TOML is taken as text.
 #[derive(Clone, Debug)]
 pub struct Override {
+    /// How it was asked for: `--set agents.front.count=12`, `--seed 7`.
+    name: String,
+    /// What places within it count in.
     text: String,
     keys: Vec<Key>,
     value: Node,
@@ -60,34 +64,34 @@ impl Override {
                 Node { span, value: Value::Text(trimmed.to_owned()) }
             }
         };
-        Ok(Self { text: text.to_owned(), keys, value })
+        Ok(Self { name: source_name(text), text: text.to_owned(), keys, value })
     }
 
-    /// The override `seed=…`.
+    /// Another seed, as `--seed` gives it.
     #[must_use]
     pub fn seed(seed: u64) -> Self {
         Self::number("seed", seed)
     }
 
-    /// The override `ticks=…`.
+    /// Another number of ticks, as `--ticks` gives it.
     #[must_use]
     pub fn ticks(ticks: u64) -> Self {
         Self::number("ticks", ticks)
     }
 
     fn number(key: &str, number: u64) -> Self {
-        let text = format!("{key}={number}");
-        let span = Span { source: 1, start: key.len() + 1, end: text.len() };
+        let text = number.to_string();
+        let span = Span { source: 1, start: 0, end: text.len() };
         // A number beyond what TOML can say stays text and is refused with the others by its key's type.
-        let value = i64::try_from(number).map_or_else(|_| Value::Text(number.to_string()), Value::Whole);
-        let keys = vec![Key { name: key.to_owned(), start: 0, end: key.len() }];
-        Self { text, keys, value: Node { span, value } }
+        let value = i64::try_from(number).map_or_else(|_| Value::Text(text.clone()), Value::Whole);
+        let keys = vec![Key { name: key.to_owned(), start: 0, end: text.len() }];
+        Self { name: format!("--{key} {number}"), text, keys, value: Node { span, value } }
     }
 
-    /// The override as it was written.
+    /// The override as it was asked for: `--set agents.front.count=12`, `--seed 7`.
     #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -131,97 +135,92 @@ fn split_keys(path: &str) -> Result<Vec<Key>, (usize, usize, &'static str)> {
 /// Puts every override over the tree, and its text beside the sources.
 pub(super) fn apply(overrides: &[Override], root: &mut Node, sources: &mut Sources) -> Result<(), ScenarioError> {
     for one in overrides {
-        sources.0.push(Arc::new(NamedSource::new(source_name(&one.text), one.text.clone())));
+        sources.0.push(Arc::new(NamedSource::new(&one.name, one.text.clone())));
     }
-    let new_sections: Vec<(&str, &str)> = overrides
-        .iter()
-        .filter_map(|one| match one.keys.as_slice() {
-            [table, name, kind] if kind.name == "kind" => Some((table.name.as_str(), name.name.as_str())),
-            _ => None,
-        })
-        .collect();
+    let with_kind = |one: &Override| match one.keys.as_slice() {
+        [table, name, kind] if kind.name == "kind" => Some((table.name.clone(), name.name.clone())),
+        _ => None,
+    };
+    let new_sections = overrides.iter().filter_map(with_kind).collect();
     for (index, one) in overrides.iter().enumerate() {
-        let mut value = one.value.clone();
-        move_to_source(&mut value, index + 1);
-        apply_one(one, index + 1, value, root, &new_sections, sources)?;
+        Application { one, source: index + 1, new_sections: &new_sections, sources }.apply(root)?;
     }
     Ok(())
 }
 
-fn apply_one(
-    one: &Override,
+/// One override on its way into the tree.
+struct Application<'a> {
+    one: &'a Override,
     source: usize,
-    value: Node,
-    root: &mut Node,
-    new_sections: &[(&str, &str)],
-    sources: &Sources,
-) -> Result<(), ScenarioError> {
-    let span = |key: &Key| Span { source, start: key.start, end: key.end };
-    let Some((last, parents)) = one.keys.split_last() else { return Ok(()) };
-    let mut node = root;
-    for (depth, key) in parents.iter().enumerate() {
-        let above = one.keys[..depth].iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(".");
-        let mistake = |message: String, help: String| Problems::single(sources, span(key), message, "here", help);
-        let is_section = depth == 1 && matches!(above.as_str(), "policy" | "llm");
-        if let (true, Some(table)) = (is_section, node.table()) {
-            if !table.contains_key(&key.name) && !new_sections.contains(&(above.as_str(), key.name.as_str())) {
-                let declared: Vec<&str> = table.keys().map(String::as_str).collect();
-                let help = suggest(&key.name, &declared, "declared are", "none is declared");
-                let more = format!("{help}; for a new one, set `{above}.{}.kind` too", key.name);
-                return Err(mistake(format!("there is no table [{above}.{}]", key.name), more));
-            }
+    /// The sections that overrides give a kind: these may be new.
+    new_sections: &'a BTreeSet<(String, String)>,
+    sources: &'a Sources,
+}
+
+impl Application<'_> {
+    fn apply(&self, root: &mut Node) -> Result<(), ScenarioError> {
+        let mut value = self.one.value.clone();
+        move_to_source(&mut value, self.source);
+        let mut node = root;
+        for depth in 0..self.one.keys.len() {
+            node = self.step(node, depth)?;
         }
+        *node = value;
+        Ok(())
+    }
+
+    fn span(&self, depth: usize) -> Span {
+        let key = &self.one.keys[depth];
+        Span { source: self.source, start: key.start, end: key.end }
+    }
+
+    fn mistake(&self, depth: usize, message: String, help: String) -> ScenarioError {
+        Problems::single(self.sources, self.span(depth), message, "here", help)
+    }
+
+    /// The slot that the key at `depth` names within `node`; made where a table lacks it.
+    fn step<'t>(&self, node: &'t mut Node, depth: usize) -> Result<&'t mut Node, ScenarioError> {
+        let key = self.one.keys[depth].name.as_str();
+        let above = self.one.keys[..depth].iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(".");
         let words = node.words();
-        node = match &mut node.value {
+        match &mut node.value {
             Value::Table(table) => {
-                let empty =
-                    || Entry { key_span: span(key), node: Node { span: span(key), value: Value::Table(Table::new()) } };
-                &mut table.entry(key.name.clone()).or_insert_with(empty).node
+                let within_section =
+                    depth == 1 && matches!(above.as_str(), "policy" | "llm") && self.one.keys.len() > 2;
+                let is_new = !table.contains_key(key) && !self.new_sections.contains(&(above.clone(), key.to_owned()));
+                if within_section && is_new {
+                    let declared: Vec<&str> = table.keys().map(String::as_str).collect();
+                    let help = suggest(key, &declared, "declared are", "none is declared");
+                    let help = format!("{help}; for a new one, set `{above}.{key}.kind` too");
+                    return Err(self.mistake(depth, format!("there is no table [{above}.{key}]"), help));
+                }
+                let span = self.span(depth);
+                let absent = Entry { key_span: span, node: Node { span, value: Value::Table(Table::new()) } };
+                let entry = table.entry(key.to_owned()).or_insert(absent);
+                if depth + 1 == self.one.keys.len() {
+                    entry.key_span = span;
+                }
+                Ok(&mut entry.node)
             }
             Value::List(list) => {
-                let names: Vec<String> = list.iter().filter_map(element_name).map(str::to_owned).collect();
                 let count = list.len();
-                let index = names.iter().position(|name| *name == key.name).filter(|_| names.len() == count);
-                match index.or_else(|| key.name.parse().ok()).and_then(|index: usize| list.get_mut(index)) {
-                    Some(item) => item,
-                    None if above == "agents" => {
+                let by_name = list.iter().position(|item| element_name(item) == Some(key));
+                let names: Vec<String> = list.iter().filter_map(element_name).map(str::to_owned).collect();
+                let index = by_name.or_else(|| key.parse().ok());
+                index.and_then(|index| list.get_mut(index)).ok_or_else(|| {
+                    if above == "agents" {
                         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                        let help = suggest(&key.name, &names, "groups", "the scenario has no groups");
-                        return Err(mistake(format!("there is no group of agents named `{}`", key.name), help));
+                        let help = suggest(key, &names, "groups", "the scenario has no groups");
+                        return self.mistake(depth, format!("there is no group of agents named `{key}`"), help);
                     }
-                    None => {
-                        let message = format!("the list `{above}` has no entry `{}`", key.name);
-                        return Err(mistake(message, format!("it has {count} entries, counted from 0")));
-                    }
-                }
+                    let help = format!("it has {count} entries, counted from 0");
+                    self.mistake(depth, format!("the list `{above}` has no entry `{key}`"), help)
+                })
             }
             _ => {
-                let message = format!("`{above}` is {words} and has no key `{}`", key.name);
-                return Err(mistake(message, "set the value itself, or a key of a table".to_owned()));
+                let help = "set the value itself, or a key of a table".to_owned();
+                Err(self.mistake(depth, format!("`{above}` is {words} and has no key `{key}`"), help))
             }
-        };
-    }
-    let above = parents.iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(".");
-    let words = node.words();
-    match &mut node.value {
-        Value::Table(table) => {
-            table.insert(last.name.clone(), Entry { key_span: span(last), node: value });
-            Ok(())
-        }
-        Value::List(list) => {
-            let count = list.len();
-            let slot = last.name.parse::<usize>().ok().and_then(|index| list.get_mut(index));
-            let Some(slot) = slot else {
-                let message = format!("the list `{above}` has no entry `{}`", last.name);
-                let help = format!("it has {count} entries, counted from 0; name a key of one of them");
-                return Err(Problems::single(sources, span(last), message, "here", help));
-            };
-            *slot = value;
-            Ok(())
-        }
-        _ => {
-            let message = format!("`{above}` is {words} and has no key `{}`", last.name);
-            Err(Problems::single(sources, span(last), message, "here", "set the value itself, or a key of a table"))
         }
     }
 }
@@ -254,7 +253,7 @@ pub(super) fn drop_replaced_sections(before: &Node, root: &mut Node) {
     }
 }
 
-fn used_names(root: &Node, key: &str) -> Vec<String> {
+fn used_names(root: &Node, key: &str) -> BTreeSet<String> {
     let groups = root.get("agents").and_then(Node::list).unwrap_or_default();
     groups.iter().filter_map(|group| group.get(key)?.text().map(str::to_owned)).collect()
 }

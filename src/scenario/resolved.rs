@@ -47,7 +47,7 @@ impl Scenario {
 }
 
 fn write_section(text: &mut String, section: &Section, settings: &toml::Table) {
-    text.push_str(&format!("\n[{}]\n", section.path()));
+    text.extend(["\n[", section.path(), "]\n"]);
     line(text, "kind", &section.kind().into());
     for (key, value) in settings {
         line(text, key, value);
@@ -64,9 +64,9 @@ fn line(text: &mut String, key: &str, value: &toml::Value) {
     let plain = format!("{key} = {value}");
     match value {
         toml::Value::Array(items) if plain.len() > LINE_CHARACTERS => {
-            text.push_str(&format!("{key} = [\n"));
+            text.extend([key.as_str(), " = [\n"]);
             for item in items {
-                text.push_str(&format!("  {item},\n"));
+                text.extend(["  ", item.to_string().as_str(), ",\n"]);
             }
             text.push_str("]\n");
         }

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use super::error::{Problems, ScenarioError};
 use super::path::locate;
 use super::read::Reader;
-use super::schema::{closed, generator};
-use super::shape::{Place, Shape};
+use super::schema::schema_of;
+use super::shape::Shape;
 use super::source::{Sources, Span};
 use super::tree::{Node, Value};
 use super::words::suggest;
@@ -119,12 +119,10 @@ impl Section {
     /// # Errors
     /// Unknown and missing keys, wrong types, numbers out of range, and what [`Settings::validate`] finds.
     pub fn settings<T: Settings>(&self) -> Result<T, ScenarioError> {
-        let mut generator = generator();
-        let schema = closed(T::json_schema(&mut generator));
-        let definitions = generator.take_definitions(true);
+        let (schema, definitions) = schema_of::<T>();
         let mut problems = Problems::new(&self.inner.sources);
         let mut shape = Shape { definitions: &definitions, problems: &mut problems, top_keys: super::file::TOP_KEYS };
-        shape.check(&self.inner.body, schema.as_value(), Place { path: &self.inner.path });
+        shape.check(&self.inner.body, &schema, &self.inner.path);
         problems.finish()?;
         let settings = T::deserialize(Reader(&self.inner.body)).map_err(|error| {
             let span = error.span.unwrap_or(self.inner.body.span);

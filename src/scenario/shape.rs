@@ -1,17 +1,13 @@
 //! Checks a tree against a JSON Schema: keys, types, ranges, choices, lengths. Finds every problem, not the first.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json};
 
 use super::error::Problems;
 use super::source::Span;
 use super::tree::{Node, Table, Value};
-use super::words::{bounds, choices, describe, follow, join, length_words, present, suggest, type_of};
-
-/// Where a value stands: its dotted path for people, and the header of the table around it.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub path: &'a str,
-}
+use super::words::{bounds, choices, describe, follow, join, length_words, nearest, present, suggest, type_of};
 
 /// A schema with what it refers to, and where problems go.
 pub(super) struct Shape<'s, 'p, 'q> {
@@ -22,32 +18,34 @@ pub(super) struct Shape<'s, 'p, 'q> {
 }
 
 impl Shape<'_, '_, '_> {
-    pub fn check(&mut self, node: &Node, schema: &Json, place: Place) {
+    /// Checks a value; `path` is what messages call it, in the words of an override.
+    pub fn check(&mut self, node: &Node, schema: &Json, path: &str) {
         let outer = schema;
         let schema = present(schema, self.definitions);
         if let Some(words) = choices(schema) {
-            return self.check_choice(node, schema, &words, place);
+            return self.check_choice(node, schema, &words, path);
         }
         match (type_of(schema), &node.value) {
-            (Some("object"), Value::Table(table)) => self.check_table(table, node.span, schema, place),
-            (Some("array"), Value::List(list)) => self.check_list(node, list, schema, place),
-            (Some("integer"), Value::Whole(whole)) => self.check_whole(node, *whole, schema, place),
-            (Some("number"), Value::Whole(whole)) => self.check_number(node, *whole as f64, schema, place),
-            (Some("number"), Value::Number(number)) => self.check_number(node, *number, schema, place),
-            (Some("string"), Value::Text(text)) => self.check_text(node, text, schema, place),
+            (Some("object"), Value::Table(table)) => self.check_table(table, node.span, schema, path),
+            (Some("array"), Value::List(list)) => self.check_list(node, list, schema, path),
+            (Some("integer"), Value::Whole(whole)) => self.check_whole(node, *whole, schema, path),
+            (Some("number"), Value::Whole(whole)) => self.check_number(node, *whole as f64, schema, path),
+            (Some("number"), Value::Number(number)) => self.check_number(node, *number, schema, path),
+            (Some("string"), Value::Text(text)) => self.check_text(node, text, schema, path),
             (Some("boolean"), Value::Truth(_)) => {}
-            (Some(_), _) => self.wrong_type(node, schema, place),
-            (None, _) => match schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Json::as_array) {
-                Some(branches) => self.check_branches(node, outer, branches, place),
-                None => {}
-            },
+            (Some(_), _) => self.wrong_type(node, schema, path),
+            (None, _) => {
+                if let Some(branches) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Json::as_array) {
+                    self.check_branches(node, outer, branches, path);
+                }
+            }
         }
     }
 
     /// Says what was found and what is needed.
-    fn wrong_type(&mut self, node: &Node, schema: &Json, place: Place) {
+    fn wrong_type(&mut self, node: &Node, schema: &Json, path: &str) {
         let needed = describe(schema, self.definitions);
-        let message = format!("`{}` must be {}, but is {}", place.path, kind_words(schema), node.words());
+        let message = format!("`{path}` must be {}, but is {}", kind_words(schema), node.words());
         let help = match (type_of(schema), &node.value) {
             (Some("integer" | "number"), Value::Text(text)) if text.parse::<f64>().is_ok() => {
                 format!("leave the quotes away: {text}; needed: {needed}")
@@ -60,90 +58,112 @@ impl Shape<'_, '_, '_> {
                 "put it in quotes to make it text".to_owned()
             }
             (Some("array"), Value::Table(_)) => {
-                format!("write a list of tables with two brackets: [[{}]]", place.path)
+                format!("write a list of tables with two brackets: [[{path}]]")
             }
             (Some("array"), _) => format!("put it in brackets to make it a list; needed: {needed}"),
-            (Some("object"), Value::List(_)) => "write a table with single brackets: [name]".to_owned(),
+            (Some("object"), Value::List(_)) => {
+                let name = if matches!(path, "policy" | "llm") { ".NAME" } else { "" };
+                format!("write a table with single brackets: [{path}{name}]")
+            }
             _ => format!("needed: {needed}"),
         };
         self.problems.add(node.span, message, format!("this is {}", node.words()), help);
     }
 
-    fn check_choice(&mut self, node: &Node, schema: &Json, words: &[&str], place: Place) {
+    fn check_choice(&mut self, node: &Node, schema: &Json, words: &[&str], path: &str) {
         let Some(text) = node.text() else {
-            let message = format!("`{}` must be text, but is {}", place.path, node.words());
+            let message = format!("`{path}` must be text, but is {}", node.words());
             let help = format!("needed: {}", describe(schema, self.definitions));
             return self.problems.add(node.span, message, format!("this is {}", node.words()), help);
         };
         if !words.contains(&text) {
-            let message = format!("`{}` cannot be \"{text}\"", place.path);
+            let message = format!("`{path}` cannot be \"{text}\"");
             self.problems.add(node.span, message, "unknown choice", suggest(text, words, "choices", ""));
         }
     }
 
-    fn check_table(&mut self, table: &Table, header: Span, schema: &Json, place: Place) {
+    fn check_table(&mut self, table: &Table, header: Span, schema: &Json, path: &str) {
         let empty = Map::new();
         let properties = schema.get("properties").and_then(Json::as_object).unwrap_or(&empty);
+        let mut mistyped = Vec::new();
         for (key, entry) in table {
-            let path = join(place.path, key);
+            if self.problems.is_full() {
+                return;
+            }
+            let inner = join(path, key);
             if let Some(property) = properties.get(key) {
-                self.check(&entry.node, property, Place { path: &path });
+                self.check(&entry.node, property, &inner);
                 continue;
             }
             match schema.get("additionalProperties") {
                 Some(Json::Bool(true)) => {}
-                Some(values @ Json::Object(_)) => self.check(&entry.node, values, Place { path: &path }),
-                None if properties.is_empty() && schema.get("required").is_none() && schema.get("title").is_none() => {}
-                _ => self.unknown_key(key, entry.key_span, properties, place),
+                Some(values @ Json::Object(_)) => self.check(&entry.node, values, &inner),
+                _ => {
+                    mistyped.extend(nearest(key, properties.keys().map(String::as_str)));
+                    self.unknown_key(key, entry.key_span, properties, path);
+                }
             }
         }
         let required = schema.get("required").and_then(Json::as_array);
-        for key in required.into_iter().flatten().filter_map(Json::as_str).filter(|key| !table.contains_key(*key)) {
+        for key in required.into_iter().flatten().filter_map(Json::as_str) {
+            // A mistyped key is one problem, not a key too many and a key too few.
+            if table.contains_key(key) || mistyped.contains(&key) {
+                continue;
+            }
             let property = properties.get(key).unwrap_or(&Json::Null);
             let meaning = first_sentence(description(property, self.definitions));
             let needed = describe(property, self.definitions);
-            let message = format!("{} lacks the key `{key}`", table_words(place.path));
-            let help = format!("add `{key} = …`, {needed}{}{meaning}", if meaning.is_empty() { "" } else { ": " });
+            let message = format!("{} lacks the key `{key}`", table_words(path));
+            let colon = if meaning.is_empty() { "" } else { ": " };
+            let help = match type_of(present(property, self.definitions)) {
+                Some("object") => format!("add a table [{}]{colon}{meaning}", join(path, key)),
+                _ => format!("add `{key} = …`, {needed}{colon}{meaning}"),
+            };
             self.problems.add(header, message, format!("`{key}` is missing here"), help);
         }
     }
 
-    fn unknown_key(&mut self, key: &str, span: Span, properties: &Map<String, Json>, place: Place) {
+    fn unknown_key(&mut self, key: &str, span: Span, properties: &Map<String, Json>, path: &str) {
         let allowed: Vec<&str> = properties.keys().map(String::as_str).collect();
-        let message = format!("{} has no key `{key}`", table_words(place.path));
+        let message = format!("{} has no key `{key}`", table_words(path));
         let mut help = suggest(key, &allowed, "keys it has", "it has no keys at all");
-        if !place.path.is_empty() && self.top_keys.contains(&key) {
+        if !path.is_empty() && self.top_keys.contains(&key) {
             help = format!("`{key}` belongs at the top of the file, before the first [table]; {help}");
         }
         self.problems.add(span, message, "unknown key", help);
     }
 
-    fn check_list(&mut self, node: &Node, list: &[Node], schema: &Json, place: Place) {
+    fn check_list(&mut self, node: &Node, list: &[Node], schema: &Json, path: &str) {
         let bound = |key: &str| schema.get(key).and_then(Json::as_u64);
         let count = list.len() as u64;
         if bound("minItems").is_some_and(|low| count < low) || bound("maxItems").is_some_and(|high| count > high) {
             let allowed = length_words(schema).unwrap_or_default();
-            let message = format!("`{}` has {count} entries, but must have {allowed}", place.path);
+            let message = format!("`{path}` has {count} entries, but must have {allowed}");
             let help = format!("needed: {}", describe(schema, self.definitions));
             self.problems.add(node.span, message, format!("{count} entries"), help);
         }
         let unique = schema.get("uniqueItems").and_then(Json::as_bool) == Some(true);
+        let mut seen = BTreeSet::new();
         for (index, item) in list.iter().enumerate() {
-            let path = element_path(place.path, index, item);
+            if self.problems.is_full() {
+                return;
+            }
+            let inner = element_path(path, index, item);
             let positional = schema.get("prefixItems").and_then(|items| items.get(index));
             if let Some(items) = positional.or_else(|| schema.get("items").filter(|items| items.is_object())) {
-                self.check(item, items, Place { path: &path });
+                self.check(item, items, &inner);
             }
-            if let Some(text) =
-                item.text().filter(|text| unique && list[..index].iter().any(|one| one.text() == Some(text)))
+            if let Some(text) = item.text()
+                && unique
+                && !seen.insert(text)
             {
-                let message = format!("`{}` names \"{text}\" twice", place.path);
+                let message = format!("`{path}` names \"{text}\" twice");
                 self.problems.add(item.span, message, "again", "leave one of them away");
             }
         }
     }
 
-    fn check_whole(&mut self, node: &Node, whole: i64, schema: &Json, place: Place) {
+    fn check_whole(&mut self, node: &Node, whole: i64, schema: &Json, path: &str) {
         let limits = bounds(schema);
         let exact = |value: &Json| value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
         let below = limits.least.is_some_and(|(low, allowed)| match exact(low) {
@@ -168,11 +188,11 @@ impl Shape<'_, '_, '_> {
         if below || above || !fits {
             let range = limits.words().filter(|_| below || above);
             let range = range.unwrap_or_else(|| format!("from {format_low} to {format_high}"));
-            self.out_of_range(node, &whole.to_string(), &range, schema, place);
+            self.out_of_range(node, &whole.to_string(), &range, schema, path);
         }
     }
 
-    fn check_number(&mut self, node: &Node, number: f64, schema: &Json, place: Place) {
+    fn check_number(&mut self, node: &Node, number: f64, schema: &Json, path: &str) {
         let limits = bounds(schema);
         let outside = |limit: Option<(&Json, bool)>, beyond: fn(f64, f64) -> bool| {
             limit.is_some_and(|(bound, allowed)| {
@@ -183,35 +203,35 @@ impl Shape<'_, '_, '_> {
         let too_large = outside(limits.greatest, |number, high| number > high);
         if too_small || too_large {
             let range = limits.words().unwrap_or_default();
-            self.out_of_range(node, &number.to_string(), &range, schema, place);
+            self.out_of_range(node, &number.to_string(), &range, schema, path);
         } else if schema.get("format").and_then(Json::as_str) == Some("float") && number.abs() > f64::from(f32::MAX) {
-            self.out_of_range(node, &number.to_string(), &format!("at most {:e}", f32::MAX), schema, place);
+            self.out_of_range(node, &number.to_string(), &format!("at most {:e}", f32::MAX), schema, path);
         }
     }
 
-    fn out_of_range(&mut self, node: &Node, found: &str, range: &str, schema: &Json, place: Place) {
-        let message = format!("`{}` is {found}, but must be {range}", place.path);
+    fn out_of_range(&mut self, node: &Node, found: &str, range: &str, schema: &Json, path: &str) {
+        let message = format!("`{path}` is {found}, but must be {range}");
         let help = format!("needed: {}", describe(schema, self.definitions));
         self.problems.add(node.span, message, "out of range", help);
     }
 
-    fn check_text(&mut self, node: &Node, text: &str, schema: &Json, place: Place) {
+    fn check_text(&mut self, node: &Node, text: &str, schema: &Json, path: &str) {
         if schema.get("pattern").and_then(Json::as_str) == Some(super::words::NAME_PATTERN)
             && !super::words::is_name(text)
         {
-            let message = format!("`{}` is \"{}\", which is not a name", place.path, text.escape_debug());
+            let message = format!("`{path}` is \"{}\", which is not a name", text.escape_debug());
             let help = format!("a name is {}", super::words::NAME_RULE);
             return self.problems.add(node.span, message, "not a name", help);
         }
         let length = text.chars().count() as u64;
         let bound = |key: &str| schema.get(key).and_then(Json::as_u64);
         let message = match (bound("minLength"), bound("maxLength")) {
-            (Some(low), _) if length < low && length == 0 => format!("`{}` is empty", place.path),
+            (Some(low), _) if length < low && length == 0 => format!("`{path}` is empty"),
             (Some(low), _) if length < low => {
-                format!("`{}` has {length} characters, but needs at least {low}", place.path)
+                format!("`{path}` has {length} characters, but needs at least {low}")
             }
             (_, Some(high)) if length > high => {
-                format!("`{}` has {length} characters, but at most {high} are allowed", place.path)
+                format!("`{path}` has {length} characters, but at most {high} are allowed")
             }
             _ => return,
         };
@@ -220,24 +240,24 @@ impl Shape<'_, '_, '_> {
     }
 
     /// An enum with fields: the branch is chosen by the tag, by the single key, or by the type.
-    fn check_branches(&mut self, node: &Node, schema: &Json, branches: &[Json], place: Place) {
+    fn check_branches(&mut self, node: &Node, schema: &Json, branches: &[Json], path: &str) {
         let definitions = self.definitions;
         let branches: Vec<&Json> = branches.iter().map(|branch| follow(branch, definitions)).collect();
         if let (Some(table), Some(tag)) = (node.table(), common_tag(&branches)) {
             let Some(entry) = table.get(tag) else {
                 let words: Vec<&str> = branches.iter().filter_map(|branch| tag_value(branch, tag)).collect();
-                let message = format!("{} lacks the key `{tag}`", table_words(place.path));
+                let message = format!("{} lacks the key `{tag}`", table_words(path));
                 let help = suggest("", &words, "choices", "");
                 return self.problems.add(node.span, message, format!("`{tag}` is missing here"), help);
             };
             let text = entry.node.text();
             if let Some(branch) = branches.iter().find(|branch| text.is_some() && tag_value(branch, tag) == text) {
-                return self.check(node, branch, place);
+                return self.check(node, branch, path);
             }
             let words: Vec<&str> = branches.iter().filter_map(|branch| tag_value(branch, tag)).collect();
-            let path = join(place.path, tag);
+            let inner = join(path, tag);
             let choice = serde_json::json!({ "enum": words });
-            return self.check_choice(&entry.node, &choice, &words, Place { path: &path });
+            return self.check_choice(&entry.node, &choice, &words, &inner);
         }
         if let Some(table) = node.table() {
             let single = branches.iter().find(|branch| {
@@ -246,7 +266,7 @@ impl Shape<'_, '_, '_> {
                     .is_some_and(|keys| keys.len() == 1 && keys[0].as_str().is_some_and(|key| table.contains_key(key)))
             });
             if let Some(branch) = single {
-                return self.check(node, branch, place);
+                return self.check(node, branch, path);
             }
         }
         let fits = |branch: &&&Json| match (&node.value, type_of(branch)) {
@@ -262,10 +282,10 @@ impl Shape<'_, '_, '_> {
             (Value::Date(_), _) => false,
         };
         match branches.iter().find(fits) {
-            Some(branch) => self.check(node, branch, place),
+            Some(branch) => self.check(node, branch, path),
             None => {
                 let needed = describe(schema, definitions);
-                let message = format!("`{}` does not fit: it is {}", place.path, node.words());
+                let message = format!("`{path}` does not fit: it is {}", node.words());
                 self.problems.add(node.span, message, format!("this is {}", node.words()), format!("needed: {needed}"));
             }
         }

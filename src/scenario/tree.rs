@@ -99,6 +99,18 @@ fn syntax(sources: &Sources, source: usize, offset: usize, error: &toml::de::Err
     let range = error.span().unwrap_or(0..0);
     let (start, end) = ((range.start + offset).min(length), (range.end + offset).min(length));
     let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    let at_end_of_line = sources.0[source].inner()[start..].trim_start_matches([' ', '\t', '\r']).chars().next();
+    let message = match message.as_str() {
+        "string values must be quoted, expected literal string"
+            if matches!(at_end_of_line, None | Some('\n' | '#')) =>
+        {
+            "a value is missing after the `=`".to_owned()
+        }
+        "string values must be quoted, expected literal string" => {
+            "this is no value; text stands in \"quotes\"".to_owned()
+        }
+        _ => message,
+    };
     let help = match message.as_str() {
         text if text.contains("duplicate key") => "every key stands once in its table; remove one of the two",
         text if text.contains("recur") => "take some of the nesting away",

@@ -110,15 +110,22 @@ pub(super) fn bounds(schema: &Value) -> Bounds<'_> {
     Bounds { least: bound("minimum", "exclusiveMinimum"), greatest: bound("maximum", "exclusiveMaximum") }
 }
 
+/// A bound as a person writes it: 1, not 1.0.
+fn number(value: &Value) -> String {
+    value.as_f64().filter(|_| value.is_f64()).map_or_else(|| value.to_string(), |number| number.to_string())
+}
+
 impl Bounds<'_> {
     /// "from 0 to 1", "above 0 and at most 1"; None where there are none.
     pub fn words(&self) -> Option<String> {
-        let least =
-            self.least.map(|(value, allowed)| format!("{} {value}", if allowed { "at least" } else { "above" }));
-        let greatest =
-            self.greatest.map(|(value, allowed)| format!("{} {value}", if allowed { "at most" } else { "below" }));
+        let least = self
+            .least
+            .map(|(value, allowed)| format!("{} {}", if allowed { "at least" } else { "above" }, number(value)));
+        let greatest = self
+            .greatest
+            .map(|(value, allowed)| format!("{} {}", if allowed { "at most" } else { "below" }, number(value)));
         match (self.least, self.greatest) {
-            (Some((low, true)), Some((high, true))) => Some(format!("from {low} to {high}")),
+            (Some((low, true)), Some((high, true))) => Some(format!("from {} to {}", number(low), number(high))),
             _ => match (least, greatest) {
                 (Some(least), Some(greatest)) => Some(format!("{least} and {greatest}")),
                 (least, greatest) => least.or(greatest),

@@ -1,0 +1,265 @@
+//! The command line: arguments in, exit code out. Data goes to stdout, talk to stderr.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use super::assets::{self, AssetSettings, Assets, AssetsCommand, TerminalProgress};
+use super::error::{AppError, ExitCode};
+use super::prepare::load_scenario;
+use super::registry::kinds;
+use super::run::{RunOptions, RunOutcome, run_scenario};
+use super::show::{summary_json, summary_table};
+use super::verify::{VerifyOptions, verify_run};
+use crate::scenario::{Override, json_schema, reference};
+
+/// Simulates many agents with language models, learning policies and mailboxes. The same scenario with the same seed
+/// writes the same bytes.
+#[derive(Parser)]
+#[command(name = "llmagentos", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 a bug or the system's refusal, 2 wrong command line or scenario, \
+3 an asset or model is missing, 4 outputs differ from the record, 130 interrupted";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a scenario and write its run folder
+    Run(RunArguments),
+    /// Check a scenario without running it
+    Check {
+        #[command(flatten)]
+        scenario: ScenarioArguments,
+        /// Write the resolved scenario, every setting in it, to stdout
+        #[arg(long)]
+        resolved: bool,
+    },
+    /// Run a finished run again and compare every byte
+    Verify {
+        /// A run folder
+        run: PathBuf,
+        /// Answer from the run's own transcripts; needs no model
+        #[arg(long)]
+        replay: bool,
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+    /// Fetch and check the models and data that scenarios use
+    #[command(subcommand)]
+    Assets(AssetsCommand),
+    /// Write the JSON Schema of scenario files
+    Schema {
+        /// Write the reference as Markdown instead
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Write a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args)]
+struct ScenarioArguments {
+    /// The scenario file
+    scenario: PathBuf,
+    /// Use another seed
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: Option<u64>,
+    /// Run so many ticks
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    ticks: Option<u64>,
+    /// Change any setting, for example agents.service.count=12
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl ScenarioArguments {
+    fn overrides(&self) -> Result<Vec<Override>, AppError> {
+        let mut overrides = self.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        overrides.extend(self.seed.map(Override::seed));
+        overrides.extend(self.ticks.map(Override::ticks));
+        Ok(overrides)
+    }
+}
+
+#[derive(Args)]
+struct CommonArguments {
+    /// Threads; results do not depend on it [default: all of this machine]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Fetch nothing; what is not in the cache is an error that says how to get it
+    #[arg(long)]
+    offline: bool,
+    /// Write results and errors only
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl CommonArguments {
+    fn threads(&self) -> usize {
+        self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    }
+}
+
+#[derive(Args)]
+struct RunArguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+    /// Put the run folder into this folder
+    #[arg(long, default_value = "results")]
+    out: PathBuf,
+    /// Answer from the transcripts of this run folder; needs no model
+    #[arg(long, value_name = "RUN")]
+    replay: Option<PathBuf>,
+    /// Leave out the policies that groups are compared with
+    #[arg(long)]
+    no_compare: bool,
+    /// Write the summary as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+/// Runs the command line and gives the exit code.
+pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap knows which stream each goes to.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok } as u8;
+        }
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&stop);
+    // A second Ctrl-C while the first is being heeded changes nothing; a failure to listen leaves the default: an end.
+    let _ = ctrlc::set_handler(move || heard.store(true, Ordering::Relaxed));
+    match carry_out(cli.command, &stop) {
+        Ok(code) => code as u8,
+        Err(AppError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Ok as u8,
+        Err(error) => {
+            report(&error);
+            error.exit_code() as u8
+        }
+    }
+}
+
+fn report(error: &AppError) {
+    let mut stderr = io::stderr().lock();
+    let _ = match error {
+        AppError::Scenario(error)
+        | AppError::Backend(crate::llm::BackendError::Scenario(error)) => {
+            let handler = miette::GraphicalReportHandler::new_themed(theme()).with_width(100).with_links(false);
+            let mut text = String::new();
+            match handler.render_report(&mut text, error) {
+                Ok(()) => writeln!(stderr, "{}", text.trim_end()),
+                Err(_) => writeln!(stderr, "error: {error}"),
+            }
+        }
+        other => writeln!(stderr, "error: {other}"),
+    };
+}
+
+fn theme() -> miette::GraphicalTheme {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || !io::stderr().is_terminal();
+    if plain { miette::GraphicalTheme::unicode_nocolor() } else { miette::GraphicalTheme::unicode() }
+}
+
+fn asset_store(offline: bool, stop: &Arc<AtomicBool>) -> Result<Assets, AppError> {
+    let mut settings = AssetSettings::from_environment()?;
+    settings.offline |= offline;
+    settings.stop = Arc::clone(stop);
+    Ok(Assets::new(settings))
+}
+
+fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppError> {
+    let mut stdout = io::stdout().lock();
+    match command {
+        Command::Run(arguments) => {
+            let outcome = run(&arguments, stop)?;
+            if arguments.json {
+                serde_json::to_writer_pretty(&mut stdout, &summary_json(&outcome)).map_err(io::Error::from)?;
+                writeln!(stdout)?;
+            } else {
+                writeln!(stdout, "{}", summary_table(&outcome))?;
+                writeln!(stdout, "{}", outcome.folder.display())?;
+            }
+        }
+        Command::Check { scenario, resolved } => {
+            let checked = load_scenario(&scenario.scenario, &scenario.overrides()?)?;
+            if resolved {
+                write!(stdout, "{}", checked.resolved(&kinds())?)?;
+            } else {
+                let agents: u64 = checked.agents.iter().map(|group| u64::from(group.count)).sum();
+                writeln!(
+                    stdout,
+                    "{}: sound ({}, {} ticks, {agents} agents at the start, seed {})",
+                    scenario.scenario.display(),
+                    checked.domain.kind(),
+                    checked.ticks,
+                    checked.seed
+                )?;
+            }
+        }
+        Command::Verify { run, replay, common } => {
+            let assets = asset_store(common.offline, stop)?;
+            let options =
+                VerifyOptions { threads: common.threads(), replay, quiet: common.quiet, stop: Arc::clone(stop) };
+            let difference =
+                talk(common.quiet, |progress| verify_run(&run, &assets, progress, &options))?;
+            if let Some(difference) = difference {
+                writeln!(stdout, "differs: {difference}")?;
+                return Ok(ExitCode::Differs);
+            }
+            writeln!(stdout, "{}: the same bytes", run.display())?;
+        }
+        Command::Assets(command) => {
+            let assets = asset_store(false, stop)?;
+            assets::run(&command, &assets, &mut stdout, &mut io::stderr(), true)?;
+        }
+        Command::Schema { markdown: true } => write!(stdout, "{}", reference(&kinds()))?,
+        Command::Schema { markdown: false } => {
+            serde_json::to_writer_pretty(&mut stdout, &json_schema(&kinds())).map_err(io::Error::from)?;
+            writeln!(stdout)?;
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "llmagentos", &mut stdout);
+        }
+    }
+    stdout.flush()?;
+    Ok(ExitCode::Ok)
+}
+
+/// Gives `work` a way to tell of itself on stderr, or none.
+fn talk<T>(quiet: bool, work: impl FnOnce(&mut dyn assets::Progress) -> T) -> T {
+    if quiet {
+        return work(&mut assets::Silent);
+    }
+    let mut stderr = io::stderr();
+    work(&mut TerminalProgress::new(&mut stderr, true))
+}
+
+fn run(arguments: &RunArguments, stop: &Arc<AtomicBool>) -> Result<RunOutcome, AppError> {
+    let scenario = load_scenario(&arguments.scenario.scenario, &arguments.scenario.overrides()?)?;
+    let assets = asset_store(arguments.common.offline, stop)?;
+    let options = RunOptions {
+        threads: arguments.common.threads(),
+        out: arguments.out.clone(),
+        replay: arguments.replay.clone(),
+        compare: !arguments.no_compare,
+        quiet: arguments.common.quiet,
+        stop: Arc::clone(stop),
+        shuffle_systems: None,
+    };
+    talk(arguments.common.quiet, |progress| run_scenario(&scenario, &assets, progress, &options))
+}

@@ -1,0 +1,169 @@
+//! `verify`: runs a run again and compares bytes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::assets::{Assets, Progress};
+use super::error::AppError;
+use super::prepare::load_scenario;
+use super::run::{RunOptions, read_manifest, run_scenario};
+use crate::record::{FileSum, sums_of};
+
+/// How to verify.
+pub struct VerifyOptions {
+    /// Threads for batches.
+    pub threads: usize,
+    /// Answer from the run's own transcripts, without any model.
+    pub replay: bool,
+    /// No bar, no talk.
+    pub quiet: bool,
+    /// Set by Ctrl-C.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// The first difference between a record and what it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The file inside the run folder.
+    pub file: String,
+    /// Counted from 1; `None` where a file is missing or more than there should be.
+    pub place: Option<(usize, usize)>,
+    /// What differs.
+    pub what: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Some((line, column)) => write!(formatter, "{}:{line}:{column}: {}", self.file, self.what),
+            None => write!(formatter, "{}: {}", self.file, self.what),
+        }
+    }
+}
+
+/// Compares the folder with its own manifest, then runs its scenario again beside it and compares every byte.
+/// Gives the first difference, or `None` when there is none.
+///
+/// # Errors
+/// When the folder is no run, or the run cannot be repeated.
+pub fn verify_run(
+    folder: &Path,
+    assets: &Assets,
+    progress: &mut dyn Progress,
+    options: &VerifyOptions,
+) -> Result<Option<Difference>, AppError> {
+    let manifest = read_manifest(folder)?;
+    let recorded = sums_of(folder)?;
+    let scenario = load_scenario(&folder.join("scenario.toml"), &[])?;
+    if manifest.version != env!("CARGO_PKG_VERSION") {
+        progress.note(&format!(
+            "the run was written by version {}, this is {}: differences may be due to that",
+            manifest.version,
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
+    let scratch = Scratch::new()?;
+    let outcome = run_scenario(
+        &scenario,
+        assets,
+        progress,
+        &RunOptions {
+            threads: options.threads,
+            out: scratch.0.clone(),
+            replay: options.replay.then(|| folder.to_owned()),
+            compare: manifest.compare,
+            quiet: options.quiet,
+            stop: Arc::clone(&options.stop),
+            shuffle_systems: None,
+        },
+    );
+    let again = match outcome {
+        Ok(again) => again,
+        // A transcript that does not fit is a difference, if the file is not what the run wrote.
+        Err(error) => {
+            return match own_difference(folder, &manifest.files, &recorded) {
+                Some(difference) => Ok(Some(difference)),
+                None => Err(error),
+            };
+        }
+    };
+    let repeated = sums_of(&again.folder)?;
+    for sum in repeated.iter().filter(|sum| sum.name != "timings.json") {
+        match recorded.iter().find(|old| old.name == sum.name) {
+            None => return Ok(Some(absent(&sum.name, "is missing from the run folder"))),
+            Some(old) if old.sha256 != sum.sha256 => {
+                return first_difference(folder, &again.folder, &sum.name).map(Some);
+            }
+            Some(_) => {}
+        }
+    }
+    let extra = recorded
+        .iter()
+        .find(|old| old.name != "timings.json" && repeated.iter().all(|sum| sum.name != old.name));
+    Ok(extra.map(|sum| absent(&sum.name, "stands in the run folder, but the run does not write it")))
+}
+
+/// A file that is not what the manifest says it was when the run ended.
+fn own_difference(folder: &Path, manifest: &[FileSum], recorded: &[FileSum]) -> Option<Difference> {
+    let changed = manifest.iter().find(|sum| recorded.iter().all(|found| found != *sum))?;
+    let there = folder.join(&changed.name).exists();
+    Some(absent(
+        &changed.name,
+        if there { "is not what the run wrote: its SHA-256 differs from the manifest's" } else { "is missing" },
+    ))
+}
+
+fn absent(file: &str, what: &str) -> Difference {
+    Difference { file: file.to_owned(), place: None, what: what.to_owned() }
+}
+
+fn first_difference(recorded: &Path, repeated: &Path, name: &str) -> Result<Difference, AppError> {
+    let read = |folder: &Path| {
+        std::fs::read(folder.join(name)).map_err(|error| AppError::File {
+            path: folder.join(name),
+            problem: error.to_string(),
+            help: "make it readable".to_owned(),
+        })
+    };
+    let (old, new) = (read(recorded)?, read(repeated)?);
+    let at = old.iter().zip(&new).position(|(left, right)| left != right).unwrap_or(old.len().min(new.len()));
+    let line = old[..at].iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let line_start = old[..at].iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
+    // Columns count characters; a byte that continues a character is not one.
+    let column = old[line_start..at].iter().filter(|&&byte| byte & 0xc0 != 0x80).count() + 1;
+    let excerpt = |bytes: &[u8]| -> String {
+        let from = at.saturating_sub(20).max(line_start).min(bytes.len());
+        let to = (at + 30).min(bytes.len());
+        let text = String::from_utf8_lossy(&bytes[from..to]).into_owned();
+        text.split('\n').next().unwrap_or_default().to_owned()
+    };
+    Ok(Difference {
+        file: name.to_owned(),
+        place: Some((line, column)),
+        what: format!("recorded {:?}, repeated {:?}", excerpt(&old), excerpt(&new)),
+    })
+}
+
+/// A folder for temporary files that goes when it is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, AppError> {
+        let path = std::env::temp_dir().join(format!("llmagentos-verify-{}", std::process::id()));
+        std::fs::create_dir_all(&path).map_err(|error| AppError::File {
+            path: path.clone(),
+            problem: error.to_string(),
+            help: "verify writes the repeated run into the folder for temporary files (TMPDIR)".to_owned(),
+        })?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed lies in the folder for temporary files.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
