@@ -68,6 +68,7 @@ fn a_hub_that_fails_is_a_note_and_pip_delivers() {
         assert!(notes.0.iter().any(|note| note.contains(said)), "expected \"{said}\" in {:?}", notes.0);
         assert_eq!(world.cached_files(), ["tiny-data/data.json", "tiny-model/model.bin"]);
         assert_eq!((hub.requests(), world.pip_calls().len()), (1, 1), "{said}");
+        assert!(!hub.outlasted(), "{said}: the fetch must give up before the hub does");
     }
 }
 
@@ -260,7 +261,7 @@ fn pull_at_once(world: &World, ids: &[&str]) {
 fn the_stop_flag_ends_every_wait() {
     let silent = Hub::start(Answer::Silent);
     let stalls = Hub::start(Answer::Stalls);
-    let pip = r#"echo $$ > "$root/pid.new"; mv "$root/pid.new" "$root/pid"; exec sleep 600"#;
+    let pip = r#"echo $$ > "$root/pid.new"; mv "$root/pid.new" "$root/pid"; exec sleep 60"#;
     for hub in [Some(&silent), Some(&stalls), None] {
         let mut world = World::new(&whole_wheel(), pip, hub);
         world.settings.stall_timeout = Duration::from_mins(10);
@@ -277,6 +278,7 @@ fn the_stop_flag_ends_every_wait() {
             pull.join().unwrap().unwrap_err()
         });
         assert!(error.is_interrupted(), "{error}");
+        assert!(!hub.is_some_and(Hub::outlasted), "the flag must end the wait, not the hub");
         assert_eq!(world.cached_files(), Vec::<String>::new());
         if hub.is_none() {
             let pid = fs::read_to_string(world.folder.path().join("pid")).unwrap();

@@ -18,6 +18,9 @@ use zip::write::SimpleFileOptions;
 /// What the fake pip does once it knows the delivery folder `$dir` and the true wheel `$wheel`.
 pub const DELIVER: &str = r#"cp "$wheel" "$dir/tiny-1.0-py3-none-any.whl""#;
 
+/// About half a minute of pauses, or 94 MiB of an endless body.
+const PATIENT_TURNS: usize = 1500;
+
 pub const WHEEL_NAME: &str = "tiny-1.0-py3-none-any.whl";
 
 pub fn sha256(bytes: &[u8]) -> String {
@@ -194,6 +197,7 @@ pub enum Answer {
 pub struct Hub {
     pub endpoint: String,
     requests: Arc<AtomicUsize>,
+    outlasted: Arc<AtomicBool>,
     closing: Arc<AtomicBool>,
     server: Option<JoinHandle<()>>,
 }
@@ -203,24 +207,32 @@ impl Hub {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (requests, closing) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        let (count, end) = (Arc::clone(&requests), Arc::clone(&closing));
+        let outlasted = Arc::new(AtomicBool::new(false));
+        let (count, end, gave_up) = (Arc::clone(&requests), Arc::clone(&closing), Arc::clone(&outlasted));
         let server = thread::spawn(move || {
             thread::scope(|scope| {
                 for stream in listener.incoming() {
                     if end.load(Ordering::SeqCst) {
                         break;
                     }
-                    let (Ok(stream), answer, count, end) = (stream, &answer, &count, &end) else { continue };
+                    let (Ok(stream), answer, count, end, gave_up) = (stream, &answer, &count, &end, &gave_up) else {
+                        continue;
+                    };
                     // The peer may hang up at any point; that is for its side to notice.
-                    scope.spawn(move || drop(serve(stream, answer, count, end)));
+                    scope.spawn(move || drop(serve(stream, answer, count, &Patience { end, gave_up })));
                 }
             });
         });
-        Self { endpoint, requests, closing, server: Some(server) }
+        Self { endpoint, requests, outlasted, closing, server: Some(server) }
     }
 
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
+    }
+
+    /// Whether a client bore with a silent, slow or endless answer until the hub itself gave up.
+    pub fn outlasted(&self) -> bool {
+        self.outlasted.load(Ordering::SeqCst)
     }
 }
 
@@ -233,7 +245,26 @@ impl Drop for Hub {
     }
 }
 
-fn serve(mut stream: TcpStream, answer: &Answer, count: &AtomicUsize, end: &AtomicBool) -> std::io::Result<()> {
+/// How long the hub goes on with an answer that has no end: until the test is over, or for so many turns.
+struct Patience<'a> {
+    end: &'a AtomicBool,
+    gave_up: &'a AtomicBool,
+}
+
+impl Patience<'_> {
+    fn turns(&self, most: usize, mut turn: impl FnMut() -> std::io::Result<()>) -> std::io::Result<()> {
+        for _ in 0..most {
+            if self.end.load(Ordering::SeqCst) {
+                return Ok(());
+            }
+            turn()?;
+        }
+        self.gave_up.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+fn serve(mut stream: TcpStream, answer: &Answer, count: &AtomicUsize, patience: &Patience<'_>) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.set_write_timeout(Some(Duration::from_secs(10)))?;
     let mut request = Vec::new();
@@ -254,7 +285,10 @@ fn serve(mut stream: TcpStream, answer: &Answer, count: &AtomicUsize, end: &Atom
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len())?;
         stream.write_all(body)
     };
-    let pause = || thread::sleep(Duration::from_millis(20));
+    let pause = || {
+        thread::sleep(Duration::from_millis(20));
+        Ok(())
+    };
     match answer {
         Answer::Body(body) => with_body(&mut stream, "application/octet-stream", body),
         Answer::Slow(body) => {
@@ -264,34 +298,20 @@ fn serve(mut stream: TcpStream, answer: &Answer, count: &AtomicUsize, end: &Atom
         Answer::Unsized(body) => open(&mut stream).and_then(|()| stream.write_all(body)),
         Answer::Page => with_body(&mut stream, "text/html; charset=utf-8", b"<html>Please log in</html>"),
         Answer::Status(status) => write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n"),
-        Answer::Silent => {
-            while !end.load(Ordering::SeqCst) {
-                pause();
-            }
-            Ok(())
-        }
+        Answer::Silent => patience.turns(PATIENT_TURNS, pause),
         Answer::Stalls => {
             open(&mut stream)?;
             stream.write_all(&model()[..1000])?;
-            while !end.load(Ordering::SeqCst) {
-                pause();
-            }
-            Ok(())
+            patience.turns(PATIENT_TURNS, pause)
         }
         Answer::Drips => {
             open(&mut stream)?;
-            while !end.load(Ordering::SeqCst) {
-                stream.write_all(b"x")?;
-                pause();
-            }
-            Ok(())
+            patience.turns(PATIENT_TURNS, || stream.write_all(b"x").and_then(|()| pause()))
         }
         Answer::Endless => {
+            let block = vec![7; 64 * 1024];
             open(&mut stream)?;
-            while !end.load(Ordering::SeqCst) {
-                stream.write_all(&[7; 4096])?;
-            }
-            Ok(())
+            patience.turns(PATIENT_TURNS, || stream.write_all(&block))
         }
     }
 }
