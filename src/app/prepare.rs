@@ -58,6 +58,8 @@ pub struct Preparation<'a> {
     pub progress: &'a mut dyn Progress,
     /// Set by Ctrl-C.
     pub stop: Arc<AtomicBool>,
+    /// Where models are loaded.
+    pub pool: &'a rayon::ThreadPool,
     /// Leave the models out: their answers come from a transcript.
     pub without_models: bool,
 }
@@ -150,7 +152,7 @@ fn load_model(
         }),
     };
     let context = LoadContext { stop: Arc::clone(&preparation.stop), seed: scenario.seed };
-    Ok((backend.load)(section, path.as_deref(), &context)?)
+    Ok(preparation.pool.install(|| (backend.load)(section, path.as_deref(), &context))?)
 }
 
 type Saved = (BTreeMap<String, crate::base::PolicyFile>, BTreeMap<String, DataSource>);

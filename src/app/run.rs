@@ -79,10 +79,11 @@ pub fn run_scenario(
         assets,
         progress,
         stop: Arc::clone(&options.stop),
+        pool: &pool,
         without_models: options.replay.is_some(),
     };
     let started = Instant::now();
-    let prepared = pool.install(|| Prepared::new(scenario, &mut preparation))?;
+    let prepared = Prepared::new(scenario, &mut preparation)?;
     let loaded = started.elapsed();
     let mut course = Course {
         scenario,
@@ -93,13 +94,11 @@ pub fn run_scenario(
         phases: vec![("prepare", loaded)],
         ticks: 0,
     };
-    let (summary, learned) = pool.install(|| -> Result<_, AppError> {
-        if let Some(text) = course.forecast()? {
-            preparation.progress.note(&text);
-        }
-        let minds = prepared.minds(scenario)?;
-        course.run("", "running", minds, scenario.record.messages)
-    })?;
+    if let Some(text) = pool.install(|| course.forecast())? {
+        preparation.progress.note(&text);
+    }
+    let minds = prepared.minds(scenario)?;
+    let (summary, learned) = pool.install(|| course.run("", "running", minds, true))?;
     let mut comparison = vec![(String::from("this run"), summary.clone())];
     if options.compare {
         for Contender { name, group_policy, mind } in contenders(scenario, &prepared, &learned)? {

@@ -7,8 +7,9 @@ use std::sync::atomic::AtomicBool;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::candle_model::{CandleModel, CandleOptions};
+use super::candle_model::{CandleModel, CandleOptions, hexadecimal};
 use super::error::LoadError;
 use super::kernels::KernelChoice;
 use super::scripted::ScriptedModel;
@@ -201,7 +202,7 @@ fn load_replay(
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     let record = Record::parse(&text).map_err(|error| failed(error.to_string()))?;
     let replies = record.fresh_replies().map(|(request, reply)| (key(request), reply)).collect();
-    Ok(Box::new(ReplayModel { replies, digest: super::service::digest_of(text.as_bytes()) }))
+    Ok(Box::new(ReplayModel { replies, digest: hexadecimal(&Sha256::digest(text.as_bytes())) }))
 }
 
 fn key(request: &Request) -> String {
@@ -242,8 +243,8 @@ impl Settings for ScriptedSettings {}
 fn load_scripted(
     section: &Section,
     _: Option<&Path>,
-    context: &LoadContext,
+    _: &LoadContext,
 ) -> Result<Box<dyn LanguageModel>, BackendError> {
     section.settings::<ScriptedSettings>()?;
-    Ok(Box::new(ScriptedModel::new(context.seed)))
+    Ok(Box::new(ScriptedModel::default()))
 }

@@ -464,6 +464,6 @@ fn in_file(path: PathBuf, problem: NetworkProblem) -> LoadError {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

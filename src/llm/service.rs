@@ -267,7 +267,7 @@ fn unwritten(error: &std::io::Error) -> LanguageError {
 }
 
 /// SHA-256 over all of a request, every text with its length before it.
-fn request_digest(request: &Request) -> [u8; 32] {
+pub(super) fn request_digest(request: &Request) -> [u8; 32] {
     let mut hasher = Sha256::new();
     let mut text = |text: &str| {
         hasher.update((text.len() as u64).to_le_bytes());

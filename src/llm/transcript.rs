@@ -87,6 +87,14 @@ impl Record {
         Ok(record)
     }
 
+    /// Every request that was answered by a model, with its reply.
+    pub(super) fn fresh_replies(&self) -> impl Iterator<Item = (&Request, Reply)> {
+        self.calls.iter().filter_map(|call| {
+            let (request, answer, tokens) = call.fresh.as_ref()?;
+            Some((request, Reply { answer: answer.clone(), tokens: *tokens, remembered: false }))
+        })
+    }
+
     /// How many calls it holds.
     #[must_use]
     pub fn len(&self) -> usize {

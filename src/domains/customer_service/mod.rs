@@ -156,9 +156,12 @@ impl Domain for CustomerService {
         let tasks = (customers.ceil() as usize).min(desk.tasks.len());
         let share = tasks as f64 / desk.tasks.len() as f64;
         // A customer is asked to say more a few times at most, and says something anew after each thing done.
-        let said = |task: &Task| task.sentences.iter().take(4).map(|sentence| sentence.chars().count() as u64);
-        let readings: u64 = desk.tasks.iter().map(|task| said(task).count() as u64).sum();
-        let characters: u64 = desk.tasks.iter().flat_map(said).sum();
+        let said: Vec<u64> = desk
+            .tasks
+            .iter()
+            .flat_map(|task| task.sentences.iter().take(4).map(|sentence| sentence.chars().count() as u64))
+            .collect();
+        let (readings, characters) = (said.len() as u64, said.iter().sum::<u64>());
         // Acts with an intent are four offers and five confirmations; seven more say the same to everyone.
         let writings = 16 * speakers * u64::from(desk.settings.words_variants);
         LanguageForecast {
