@@ -49,21 +49,19 @@ pub(super) fn check_references(root: &Node, problems: &mut Problems) {
         for node in group.get("compare").and_then(Node::list).unwrap_or_default() {
             check_reference(root, node, "policy", problems);
         }
-        agents = agents.saturating_add(match group.get("count").map(|count| &count.value) {
-            Some(Value::Whole(count)) => *count,
-            _ => 1,
-        });
-        if agents > i64::from(MAX_AGENTS) && group.get("count").is_none_or(within_limit) {
+        agents += match group.get("count").map(|count| &count.value) {
+            None => 1,
+            Some(Value::Whole(count)) if (0..=i64::from(MAX_AGENTS)).contains(count) => *count,
+            // Told by its own range or type.
+            Some(_) => 0,
+        };
+        if agents > i64::from(MAX_AGENTS) {
             let span = group.get("count").map_or(group.span, |count| count.span);
             let message = format!("up to this group there are {agents} agents, but all groups may have {MAX_AGENTS}");
             problems.add(span, message, "too many", "make the groups smaller");
             break;
         }
     }
-}
-
-fn within_limit(count: &Node) -> bool {
-    matches!(count.value, Value::Whole(count) if count <= i64::from(MAX_AGENTS))
 }
 
 fn check_reference(root: &Node, node: &Node, key: &str, problems: &mut Problems) {

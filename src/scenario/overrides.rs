@@ -9,7 +9,7 @@ use super::error::{Problems, ScenarioError};
 use super::path::element_name;
 use super::source::{Sources, Span};
 use super::tree::{Entry, Node, Table, Value, parse_value};
-use super::words::suggest;
+use super::words::{entries, suggest};
 
 /// One value to put over what the file says: a dotted path of keys and a TOML value. A group of agents goes by its
 /// name, `agents.NAME.key`; a key with unusual characters stands in quotes. A value that is not TOML is taken as text.
@@ -213,7 +213,7 @@ impl Application<'_> {
                         let help = suggest(key, &names, "groups", "the scenario has no groups");
                         return self.mistake(depth, format!("there is no group of agents named `{key}`"), help);
                     }
-                    let help = format!("it has {count} entries, counted from 0");
+                    let help = format!("it has {}, counted from 0", entries(count as u64));
                     self.mistake(depth, format!("the list `{above}` has no entry `{key}`"), help)
                 })
             }

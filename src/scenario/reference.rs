@@ -18,7 +18,7 @@ pub fn reference(kinds: &Kinds) -> String {
     let definitions = schema["$defs"].as_object().unwrap_or(&empty);
     let mut page = Page { text: String::new(), definitions };
     page.paragraph("# The scenario file");
-    page.paragraph("This page is written by `llmagentos schema --reference` from the program's own types.");
+    page.paragraph("This page is written from the program's own types; edit those, not it.");
     page.paragraph(description(&schema, definitions));
     page.paragraph(
         "A scenario is a TOML file. Keys that no table here names are errors, and so are numbers out of range, `inf` and \

@@ -1,5 +1,6 @@
 //! Checks a tree against a JSON Schema: keys, types, ranges, choices, lengths. Finds every problem, not the first.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
@@ -7,7 +8,9 @@ use serde_json::{Map, Value as Json};
 use super::error::Problems;
 use super::source::Span;
 use super::tree::{Node, Table, Value};
-use super::words::{bounds, choices, describe, follow, join, length_words, nearest, present, suggest, type_of};
+use super::words::{
+    bounds, choices, describe, entries, follow, join, length_words, nearest, present, suggest, type_of,
+};
 
 /// A schema with what it refers to, and where problems go.
 pub(super) struct Shape<'s, 'p, 'q> {
@@ -138,9 +141,9 @@ impl Shape<'_, '_, '_> {
         let count = list.len() as u64;
         if bound("minItems").is_some_and(|low| count < low) || bound("maxItems").is_some_and(|high| count > high) {
             let allowed = length_words(schema).unwrap_or_default();
-            let message = format!("`{path}` has {count} entries, but must have {allowed}");
+            let message = format!("`{path}` has {}, but must have {allowed}", entries(count));
             let help = format!("needed: {}", describe(schema, self.definitions));
-            self.problems.add(node.span, message, format!("{count} entries"), help);
+            self.problems.add(node.span, message, entries(count), help);
         }
         let unique = schema.get("uniqueItems").and_then(Json::as_bool) == Some(true);
         let mut seen = BTreeSet::new();
@@ -194,13 +197,14 @@ impl Shape<'_, '_, '_> {
 
     fn check_number(&mut self, node: &Node, number: f64, schema: &Json, path: &str) {
         let limits = bounds(schema);
-        let outside = |limit: Option<(&Json, bool)>, beyond: fn(f64, f64) -> bool| {
+        let outside = |limit: Option<(&Json, bool)>, side: Ordering| {
             limit.is_some_and(|(bound, allowed)| {
-                bound.as_f64().is_some_and(|bound| beyond(number, bound) || (!allowed && number == bound))
+                let order = bound.as_f64().and_then(|bound| number.partial_cmp(&bound));
+                order == Some(side) || (!allowed && order == Some(Ordering::Equal))
             })
         };
-        let too_small = outside(limits.least, |number, low| number < low);
-        let too_large = outside(limits.greatest, |number, high| number > high);
+        let too_small = outside(limits.least, Ordering::Less);
+        let too_large = outside(limits.greatest, Ordering::Greater);
         if too_small || too_large {
             let range = limits.words().unwrap_or_default();
             self.out_of_range(node, &number.to_string(), &range, schema, path);
@@ -281,14 +285,12 @@ impl Shape<'_, '_, '_> {
             (Value::Table(_), name) => name == Some("object"),
             (Value::Date(_), _) => false,
         };
-        match branches.iter().find(fits) {
-            Some(branch) => self.check(node, branch, path),
-            None => {
-                let needed = describe(schema, definitions);
-                let message = format!("`{path}` does not fit: it is {}", node.words());
-                self.problems.add(node.span, message, format!("this is {}", node.words()), format!("needed: {needed}"));
-            }
+        if let Some(branch) = branches.iter().find(fits) {
+            return self.check(node, branch, path);
         }
+        let needed = describe(schema, definitions);
+        let message = format!("`{path}` does not fit: it is {}", node.words());
+        self.problems.add(node.span, message, format!("this is {}", node.words()), format!("needed: {needed}"));
     }
 }
 

@@ -33,7 +33,7 @@ pub fn one_of(word: &str, allowed: &[&str]) -> String {
 pub(super) fn listing(words: &[&str]) -> String {
     let mut text = words.iter().take(40).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     if words.len() > 40 {
-        text.push_str(&format!(" and {} more", words.len() - 40));
+        text.extend([" and ", (words.len() - 40).to_string().as_str(), " more"]);
     }
     text
 }
@@ -156,9 +156,13 @@ pub(super) fn describe(schema: &Value, definitions: &Map<String, Value>) -> Stri
         Some("array") => {
             let items = schema.get("items").filter(|items| items.is_object());
             let length = length_words(schema).map_or(String::new(), |words| format!(" of {words}"));
-            match items {
-                Some(items) => format!("a list{length}, each {}", describe(items, definitions)),
-                None => format!("a list{length}"),
+            match (items, schema.get("prefixItems").and_then(Value::as_array)) {
+                (Some(items), _) => format!("a list{length}, each {}", describe(items, definitions)),
+                (None, Some(items)) => {
+                    let items: Vec<String> = items.iter().map(|item| describe(item, definitions)).collect();
+                    format!("a list{length}: {}", items.join(", "))
+                }
+                (None, None) => format!("a list{length}"),
             }
         }
         Some("object") => "a table".to_owned(),
@@ -173,10 +177,14 @@ pub(super) fn describe(schema: &Value, definitions: &Map<String, Value>) -> Stri
     }
 }
 
+/// "1 entry", "3 entries".
+pub(super) fn entries(count: u64) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
+}
+
 /// "2 entries", "at least 1 entry", "1 to 4 entries".
 pub(super) fn length_words(schema: &Value) -> Option<String> {
     let bound = |key: &str| schema.get(key).and_then(Value::as_u64);
-    let entries = |count: u64| if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") };
     match (bound("minItems"), bound("maxItems")) {
         (Some(low), Some(high)) if low == high => Some(entries(low)),
         (Some(low), Some(high)) => Some(format!("{low} to {}", entries(high))),
