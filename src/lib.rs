@@ -1,4 +1,4 @@
-//! LLMAgentOS simulates many agents: `bevy_ecs` entities with a language model, a policy and a mailbox.
+//! `LLMAgentOS` simulates many agents: `bevy_ecs` entities with a language model, a policy and a mailbox.
 //!
 //! # Floors
 //!
@@ -6,17 +6,17 @@
 //!
 //! | floor | may import | outside crates of its own |
 //! |---|---|---|
-//! | `base` | – | rand, rand_pcg |
-//! | `scenario` | base | toml, toml_edit, schemars, miette, strsim |
-//! | `record` | base | csv, sha2, safetensors |
-//! | `rules` | base, scenario | schemars, rand |
-//! | `llm` | base, scenario | candle_core, tokenizers, schemars, rand, rayon, sha2 |
-//! | `rl` | base, scenario | schemars, rand |
-//! | `sim` | base, scenario, record | bevy_ecs, rayon |
-//! | `domains` | base, scenario, record, sim | bevy_ecs, schemars, rand |
-//! | `app` | base, scenario, record, rules, llm, rl, sim, domains | clap, clap_complete, comfy_table, ctrlc, indicatif, miette, rayon, sha2, strsim, toml, ureq, zip |
+//! | `base` | – | `rand`, `rand_pcg` |
+//! | `scenario` | base | `toml`, `toml_edit`, `schemars`, `miette`, `strsim` |
+//! | `record` | base | `csv`, `sha2`, `safetensors` |
+//! | `rules` | base, scenario | `schemars`, `rand` |
+//! | `llm` | base, scenario | `candle_core`, `tokenizers`, `schemars`, `rand`, `rayon`, `sha2` |
+//! | `rl` | base, scenario | `schemars`, `rand` |
+//! | `sim` | base, scenario, record | `bevy_ecs`, `rayon` |
+//! | `domains` | base, scenario, record, sim | `bevy_ecs`, `schemars`, `rand` |
+//! | `app` | base, scenario, record, rules, llm, rl, sim, domains | `clap`, `clap_complete`, `comfy_table`, `ctrlc`, `indicatif`, `miette`, `rayon`, `sha2`, `strsim`, `toml`, `ureq`, `zip` |
 //!
-//! serde, serde_json and thiserror are free everywhere.
+//! `serde`, `serde_json` and `thiserror` are free everywhere.
 
 #[expect(clippy::disallowed_methods, reason = "the wall clock is read on this floor only")]
 pub mod app;

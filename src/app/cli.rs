@@ -157,8 +157,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn report(error: &AppError) {
     let mut stderr = io::stderr().lock();
     let _ = match error {
-        AppError::Scenario(error)
-        | AppError::Backend(crate::llm::BackendError::Scenario(error)) => {
+        AppError::Scenario(error) | AppError::Backend(crate::llm::BackendError::Scenario(error)) => {
             let handler = miette::GraphicalReportHandler::new_themed(theme()).with_width(100).with_links(false);
             let mut text = String::new();
             match handler.render_report(&mut text, error) {
@@ -215,8 +214,7 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
             let assets = asset_store(common.offline, stop)?;
             let options =
                 VerifyOptions { threads: common.threads(), replay, quiet: common.quiet, stop: Arc::clone(stop) };
-            let difference =
-                talk(common.quiet, |progress| verify_run(&run, &assets, progress, &options))?;
+            let difference = talk(common.quiet, |progress| verify_run(&run, &assets, progress, &options))?;
             if let Some(difference) = difference {
                 writeln!(stdout, "differs: {difference}")?;
                 return Ok(ExitCode::Differs);

@@ -44,7 +44,8 @@ pub fn contenders(
                 Mind::Learning(learner) => add(name, learner.deployed()),
             }
         }
-        if let (Some(Mind::Learning(learner)), Some(file)) = (minds.get_mut(&group.policy), learned.get(&group.policy)) {
+        if let (Some(Mind::Learning(learner)), Some(file)) = (minds.get_mut(&group.policy), learned.get(&group.policy))
+        {
             add("untrained", learner.deployed());
             learner.load(file).map_err(|error| AppError::SavedPolicy {
                 policy: group.policy.clone(),
@@ -77,11 +78,7 @@ pub fn comparison_table(summaries: &[(String, Vec<Settled>)]) -> Table {
     let mut table = Table::new(comparison_spec());
     for (contender, summary) in summaries {
         for settled in summary {
-            table.push([
-                contender.as_str().into(),
-                settled.name.as_str().into(),
-                Value::from(settled.number),
-            ]);
+            table.push([contender.as_str().into(), settled.name.as_str().into(), Value::from(settled.number)]);
         }
     }
     table

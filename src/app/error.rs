@@ -108,10 +108,10 @@ impl AppError {
             Self::Interrupted => ExitCode::Interrupted,
             Self::Asset(error) if error.is_interrupted() => ExitCode::Interrupted,
             Self::Asset(error) if error.is_missing() => ExitCode::Missing,
-            Self::Backend(BackendError::Scenario(_)) => ExitCode::Usage,
-            Self::Backend(_) => ExitCode::Missing,
+            Self::Backend(BackendError::Load(_) | BackendError::Transcript { .. }) => ExitCode::Missing,
             Self::Asset(error) if error.is_usage() => ExitCode::Usage,
-            Self::Scenario(_)
+            Self::Backend(BackendError::Scenario(_))
+            | Self::Scenario(_)
             | Self::File { .. }
             | Self::SavedPolicy { .. }
             | Self::Transcript { .. }

@@ -14,7 +14,7 @@ mod verify;
 
 pub use cli::main_with;
 pub use error::{AppError, ExitCode};
-pub use prepare::{Prepared, Preparation, load_scenario};
+pub use prepare::{Preparation, Prepared, load_scenario};
 pub use registry::{POLICY_KINDS, check_scenario, domain_of, kinds};
 pub use run::{RunOptions, RunOutcome, run_scenario};
 pub use verify::{Difference, VerifyOptions, verify_run};

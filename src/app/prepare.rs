@@ -23,7 +23,8 @@ use crate::sim::{DomainData, Mind};
 /// When it cannot be read or is wrong.
 pub fn load_scenario(path: &Path, overrides: &[Override]) -> Result<Scenario, AppError> {
     let name = path.display().to_string();
-    let unusable = |problem: String, help: &str| AppError::File { path: path.to_owned(), problem, help: help.to_owned() };
+    let unusable =
+        |problem: String, help: &str| AppError::File { path: path.to_owned(), problem, help: help.to_owned() };
     if path.is_dir() {
         return Err(unusable(
             "is a folder, not a scenario file".into(),
@@ -43,8 +44,8 @@ pub fn load_scenario(path: &Path, overrides: &[Override]) -> Result<Scenario, Ap
     // A device or a pipe has no length of its own: read no more than a scenario may have.
     file.by_ref().take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(refused)?;
     check_size(&name, bytes.len() as u64)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|error| ScenarioError::not_utf8(&name, error.utf8_error().valid_up_to()))?;
+    let text =
+        String::from_utf8(bytes).map_err(|error| ScenarioError::not_utf8(&name, error.utf8_error().valid_up_to()))?;
     let scenario = Scenario::parse(&name, &text, overrides)?;
     check_scenario(&scenario)?;
     Ok(scenario)

@@ -31,9 +31,11 @@ pub fn kinds() -> Kinds<'static> {
 /// # Errors
 /// When there is none of that kind.
 pub fn domain_of(scenario: &Scenario) -> Result<&'static dyn Domain, ScenarioError> {
-    DOMAINS.iter().copied().find(|domain| domain.kind().name == scenario.domain.kind()).ok_or_else(|| {
-        scenario.domain.invalid_kind(&DOMAIN_KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>())
-    })
+    DOMAINS
+        .iter()
+        .copied()
+        .find(|domain| domain.kind().name == scenario.domain.kind())
+        .ok_or_else(|| scenario.domain.invalid_kind(&DOMAIN_KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>()))
 }
 
 /// Makes every policy of a checked scenario, untrained, in the order of their names.

@@ -123,7 +123,9 @@ pub fn run_scenario(
     }
     let models = match replayed {
         Some(manifest) => manifest.models,
-        None => prepared.models.iter().map(|(name, model)| (name.clone(), model.identity().into_iter().collect())).collect(),
+        None => {
+            prepared.models.iter().map(|(name, model)| (name.clone(), model.identity().into_iter().collect())).collect()
+        }
     };
     let mut manifest = Manifest {
         format: 1,

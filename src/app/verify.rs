@@ -99,9 +99,8 @@ pub fn verify_run(
             Some(_) => {}
         }
     }
-    let extra = recorded
-        .iter()
-        .find(|old| old.name != "timings.json" && repeated.iter().all(|sum| sum.name != old.name));
+    let extra =
+        recorded.iter().find(|old| old.name != "timings.json" && repeated.iter().all(|sum| sum.name != old.name));
     Ok(extra.map(|sum| absent(&sum.name, "stands in the run folder, but the run does not write it")))
 }
 

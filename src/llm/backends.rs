@@ -240,11 +240,7 @@ pub struct ScriptedSettings {}
 
 impl Settings for ScriptedSettings {}
 
-fn load_scripted(
-    section: &Section,
-    _: Option<&Path>,
-    _: &LoadContext,
-) -> Result<Box<dyn LanguageModel>, BackendError> {
+fn load_scripted(section: &Section, _: Option<&Path>, _: &LoadContext) -> Result<Box<dyn LanguageModel>, BackendError> {
     section.settings::<ScriptedSettings>()?;
     Ok(Box::new(ScriptedModel::default()))
 }

@@ -228,9 +228,8 @@ fn sweep(parent: &Path) {
 }
 
 fn same_bytes(ours: &[FileSum], theirs: &[FileSum]) -> bool {
-    let of_run = |sums: &[FileSum]| -> Vec<FileSum> {
-        sums.iter().filter(|sum| sum.name != TIMINGS).cloned().collect()
-    };
+    let of_run =
+        |sums: &[FileSum]| -> Vec<FileSum> { sums.iter().filter(|sum| sum.name != TIMINGS).cloned().collect() };
     of_run(ours) == of_run(theirs)
 }
 

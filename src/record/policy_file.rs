@@ -19,8 +19,11 @@ pub fn write_policy(policy: &PolicyFile, scenario_sha256: &str) -> Vec<u8> {
         "layout": policy.layout,
         "scenario_sha256": scenario_sha256,
     });
-    let bytes: Vec<Vec<u8>> =
-        policy.tensors.iter().map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+    let bytes: Vec<Vec<u8>> = policy
+        .tensors
+        .iter()
+        .map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .collect();
     let views = policy.tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
         let view = TensorView::new(Dtype::F64, tensor.shape.clone(), bytes).expect("shape and values agree");
         (tensor.name.clone(), view)

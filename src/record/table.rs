@@ -110,7 +110,12 @@ impl Table {
     pub fn push(&mut self, row: impl IntoIterator<Item = Value>) {
         let before = self.cells.len();
         self.cells.extend(row);
-        assert_eq!(self.cells.len() - before, self.spec.columns.len(), "a row of {} has the wrong width", self.spec.name);
+        assert_eq!(
+            self.cells.len() - before,
+            self.spec.columns.len(),
+            "a row of {} has the wrong width",
+            self.spec.name
+        );
     }
 
     /// The rows, oldest first.

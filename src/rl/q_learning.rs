@@ -319,7 +319,10 @@ impl Learner for QLearning {
                 .iter()
                 .find(|tensor| tensor.name == wanted.name && tensor.shape == wanted.shape)
                 .map(|tensor| tensor.values.clone())
-                .ok_or_else(|| PolicyFileError::MissingTensor { name: wanted.name.clone(), shape: wanted.shape.clone() })
+                .ok_or_else(|| PolicyFileError::MissingTensor {
+                    name: wanted.name.clone(),
+                    shape: wanted.shape.clone(),
+                })
         };
         let (values, visits) = (array(&needed.tensors[0])?, array(&needed.tensors[1])?);
         let table = self.table_mut();

@@ -111,4 +111,3 @@ pub(super) fn clear_decisions(
         batch.clear();
     }
 }
-

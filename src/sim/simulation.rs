@@ -238,7 +238,8 @@ impl Simulation {
         world.insert_resource(population_of(scenario));
         world.insert_resource(Tables::default());
 
-        let mut builder = Builder { world, schedule: new_schedule(options.shuffle_systems), metrics: vec![], agents: None };
+        let mut builder =
+            Builder { world, schedule: new_schedule(options.shuffle_systems), metrics: vec![], agents: None };
         domain.build(scenario, &options.data, &mut builder)?;
         let Builder { mut world, mut schedule, metrics, agents } = builder;
 

@@ -69,10 +69,7 @@ impl Tables {
 #[must_use]
 pub fn metric_columns() -> (Vec<Column>, Vec<Column>) {
     (
-        vec![
-            Column::new("tick", "ticks", "the tick, counted from 0"),
-            Column::new("agents", "agents", "agents alive"),
-        ],
+        vec![Column::new("tick", "ticks", "the tick, counted from 0"), Column::new("agents", "agents", "agents alive")],
         vec![
             Column::new("messages", "messages", "messages delivered this tick"),
             Column::new("messages_lost", "messages", "messages whose recipient had left"),
@@ -161,10 +158,7 @@ pub(super) fn close_rows(
         Value::from(language.tokens_read),
         Value::from(language.tokens_answered),
     ];
-    tables.push(
-        "metrics",
-        [tick.clone(), Value::from(directory.len() as u64)].into_iter().chain(domain).chain(engine),
-    );
+    tables.push("metrics", [tick.clone(), Value::from(directory.len() as u64)].into_iter().chain(domain).chain(engine));
 
     if recording.messages {
         for message in mail.outgoing() {

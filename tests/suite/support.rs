@@ -1,9 +1,44 @@
 //! What several tests need.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use llmagentos::app::assets::{AssetSettings, Assets, Silent};
+
+/// A scenario with a scripted model and made-up tasks: fast, and without any download.
+pub const SERVICE_DESK: &str = "tests/suite/data/service_desk.toml";
+
+/// The assets as a user has them: fetched once into the user's cache.
+pub fn assets() -> Assets {
+    Assets::new(AssetSettings::from_environment().expect("a place for the cache"))
+}
 
 /// The language model that the tests of the embedded model run on.
 pub fn model_file() -> PathBuf {
-    let path = std::env::var_os("LLMAGENTOS_TEST_MODEL");
-    path.expect("LLMAGENTOS_TEST_MODEL names the file SmolLM2-135M-Instruct.Q4_1.gguf").into()
+    assets().pull("smollm2-135m-instruct-q4_1", &mut Silent).expect("the model can be fetched")
+}
+
+/// The command, run from the root of the repository.
+pub fn llmagentos(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_llmagentos"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the command starts")
+}
+
+/// Standard output and error, and the exit code, as a person sees them.
+pub fn said(output: &Output) -> (String, String, i32) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    (text(&output.stdout), text(&output.stderr), output.status.code().expect("an exit code"))
+}
+
+/// Runs a scenario into `out` with more arguments, and gives its run folder.
+pub fn run_into(out: &Path, scenario: &str, more: &[&str]) -> PathBuf {
+    let out = out.to_str().expect("UTF-8");
+    let output = llmagentos(&[&["run", scenario, "--quiet", "--out", out], more].concat());
+    let (stdout, stderr, code) = said(&output);
+    assert_eq!(code, 0, "{stderr}");
+    PathBuf::from(stdout.lines().last().expect("the folder is printed"))
 }

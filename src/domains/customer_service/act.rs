@@ -13,9 +13,7 @@ use super::record::end_case;
 use super::spaces::{CUSTOMER_ACT_LIST, CustomerAct, STAFF_ACT_LIST, StaffAct};
 use super::state::{Customer, Desk, Ending, NO_TOPIC, Staff, Wording, sentence};
 use crate::base::{Answer, Message, Performative, Purpose, TextId};
-use crate::sim::{
-    Agent, Choice, Directory, LanguageQueue, Llm, Mail, Now, PersonaId, Population, Tables, Texts,
-};
+use crate::sim::{Agent, Choice, Directory, LanguageQueue, Llm, Mail, Now, PersonaId, Population, Tables, Texts};
 
 const WORDING: Purpose = Purpose::named("customer_service.wording");
 const MISUNDERSTAND: Purpose = Purpose::named("customer_service.misunderstand");
@@ -112,7 +110,7 @@ pub fn staff_acts(
             StaffAct::Close => Some(if customer.needs.is_empty() { Ending::Right } else { Ending::Wrong }),
             _ if performative == Performative::Propose => {
                 let intent = about.expect("an offer is about an intent");
-                carry_out(&mut desk, &mut customer, intent)
+                carry_out(&mut customer, intent)
             }
             _ => None,
         };
@@ -127,15 +125,11 @@ pub fn staff_acts(
 
 /// A write to the shop's database. What the customer did not need spoils the case; what they did need is done, and the
 /// file is ready for what else there may be.
-fn carry_out(desk: &mut Desk, customer: &mut Customer, intent: Intent) -> Option<Ending> {
+fn carry_out(customer: &mut Customer, intent: Intent) -> Option<Ending> {
     if !customer.needs.has(intent) {
         return Some(Ending::Wrong);
     }
     customer.needs = customer.needs.without(intent);
-    let guesses = std::mem::take(&mut customer.file.guesses);
-    if desk.settings.calibrate_reader {
-        desk.calibrate(&guesses, intent);
-    }
     let file = &mut customer.file;
     file.done = file.done.with(intent);
     file.evidence = Default::default();

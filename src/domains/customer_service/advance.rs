@@ -184,9 +184,8 @@ mod tests {
     fn poisson_has_its_mean_and_variance() {
         // Mean and variance are both λ; the standard error of the mean over n draws is sqrt(λ/n).
         for mean in [0.3, 4.0, 75.0] {
-            let draws: Vec<f64> = (0..20_000)
-                .map(|tick| poisson(mean, &mut Chance::new(1).world(ARRIVALS, Tick(tick))) as f64)
-                .collect();
+            let draws: Vec<f64> =
+                (0..20_000).map(|tick| poisson(mean, &mut Chance::new(1).world(ARRIVALS, Tick(tick))) as f64).collect();
             let average = draws.iter().sum::<f64>() / 20_000.0;
             let variance = draws.iter().map(|draw| (draw - average).powi(2)).sum::<f64>() / 19_999.0;
             assert!((average - mean).abs() < 4.0 * (mean / 20_000.0).sqrt(), "{average} for {mean}");

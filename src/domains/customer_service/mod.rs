@@ -1,6 +1,6 @@
 //! Customer service: people call an online shop, wait, talk to a service agent over messages, are helped, handed over
 //! or lost. The staff reads words with a language model, decides by a policy, and speaks through the language model.
-//! The model and its sources: docs/domains/customer_service.md.
+//! The model and its sources: `docs/domains/customer_service.md`.
 
 mod act;
 mod advance;
@@ -25,7 +25,10 @@ pub use tasks::{Task, read_tasks};
 use crate::base::Tick;
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType};
-use crate::sim::{BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, Now, Phase, Population, RoleSpace, Simulation, Texts};
+use crate::sim::{
+    BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, Now, Phase, Population, RoleSpace, Simulation,
+    Texts,
+};
 use state::{Desk, Staff, Stock};
 
 /// Registry entry.
@@ -78,7 +81,10 @@ impl Domain for CustomerService {
             return Err(scenario
                 .invalid(
                     "agents",
-                    format!("customer_service needs one group with role \"customer\", and there are {}", customers.len()),
+                    format!(
+                        "customer_service needs one group with role \"customer\", and there are {}",
+                        customers.len()
+                    ),
                     "declare one, with the policy that customers answer by; its count is how many wait at the start",
                 )
                 .into());
@@ -109,7 +115,6 @@ impl Domain for CustomerService {
             queue: std::collections::VecDeque::new(),
             specialist_queue: std::collections::VecDeque::new(),
             customers: 0,
-            confusion: Default::default(),
             now: Counts::default(),
             tenths: vec![Counts::default(); 10],
             ticks: scenario.ticks,
@@ -118,8 +123,7 @@ impl Domain for CustomerService {
         };
         for role in ["service", "specialist"] {
             for group in of_role(role) {
-                let exceptions =
-                    groups[usize::from(group)].capabilities.iter().any(|name| name == spaces::EXCEPTIONS);
+                let exceptions = groups[usize::from(group)].capabilities.iter().any(|name| name == spaces::EXCEPTIONS);
                 let specialist = role == "specialist";
                 builder.spawn_group(group, || Staff { specialist, exceptions, ..Staff::default() });
             }

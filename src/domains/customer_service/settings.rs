@@ -24,10 +24,6 @@ pub struct CustomerServiceSettings {
     /// probabilities are raised.
     #[serde(default = "default_reading_weight")]
     pub reading_weight: f64,
-    /// Learn from closed cases what the reader's words mean (how often it says j when i was right) and how frequent
-    /// each intent is, and read with that.
-    #[serde(default = "default_true")]
-    pub calibrate_reader: bool,
     /// Most tokens of a sentence that the staff's language model words.
     #[serde(default = "default_words_tokens_max")]
     pub words_tokens_max: u32,
@@ -88,10 +84,6 @@ fn default_words_tokens_max() -> u32 {
 fn default_one() -> u32 {
     1
 }
-fn default_true() -> bool {
-    true
-}
-
 impl Settings for CustomerServiceSettings {
     fn validate(&self, section: &Section) -> Result<(), ScenarioError> {
         let check = |key: &str, good: bool, value: f64, range: &str| {

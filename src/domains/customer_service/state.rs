@@ -23,8 +23,6 @@ pub struct CaseFile {
     pub evidence: [f64; Intent::COUNT],
     /// How many sentences were read.
     pub readings: u32,
-    /// The reader's likeliest intent for each sentence, for calibration when the truth is known.
-    pub guesses: Vec<Intent>,
     /// What the customer said they do not want.
     pub denied: Intents,
     /// What the customer said they want.
@@ -156,16 +154,27 @@ pub struct StaffTotals {
 /// What is counted in a tick, and summed over the run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
+    /// Customers who arrived.
     pub arrivals: u64,
+    /// Cases closed with everything done.
     pub right: u64,
+    /// Cases closed or spoilt without.
     pub wrong: u64,
+    /// Customers who gave up waiting.
     pub abandoned: u64,
+    /// Customers who hung up.
     pub hung_up: u64,
+    /// Customers handed over.
     pub transfers: u64,
+    /// Customers served for the first time.
     pub served: u64,
+    /// Ticks these waited.
     pub wait_ticks: u64,
+    /// Reward of all staff.
     pub reward: f64,
+    /// Customers whose first sentence was read.
     pub first_guesses: u64,
+    /// Of these, understood.
     pub first_guesses_right: u64,
 }
 
@@ -211,8 +220,6 @@ pub struct Desk {
     pub specialist_queue: VecDeque<AgentId>,
     /// Customers so far.
     pub customers: u32,
-    /// Closed cases by (what was right, what the reader guessed).
-    pub confusion: [[f64; Intent::COUNT]; Intent::COUNT],
     /// This tick.
     pub now: Counts,
     /// The run, split into ten equal stretches of ticks.
@@ -251,9 +258,6 @@ impl Desk {
                 weights[index] = f64::NEG_INFINITY;
                 continue;
             }
-            if self.settings.calibrate_reader {
-                weights[index] += self.prior(intent).ln();
-            }
             if file.looked_up {
                 weights[index] += self.tasks[task].orders.likelihood(intent).ln();
             }
@@ -265,54 +269,22 @@ impl Desk {
         weights
     }
 
-    /// How frequent an intent is among closed cases (Laplace's rule).
-    fn prior(&self, intent: Intent) -> f64 {
-        let seen: f64 = self.confusion[intent as usize].iter().sum();
-        let all: f64 = self.confusion.iter().flatten().sum();
-        (seen + 1.0) / (all + Intent::COUNT as f64)
-    }
-
-    /// Adds what a reading says to a file: the reader's own probabilities, or, calibrated, how likely each intent made
-    /// the reader say what it said in closed cases.
+    /// Adds what a reading says to a file, and gives the reader's likeliest intent (the first of equals).
     pub fn read(&self, file: &mut CaseFile, probabilities: &[f64]) -> Intent {
-        let guess = Intent::ALL
-            .into_iter()
-            .rev()
-            .max_by(|left, right| probabilities[*left as usize].total_cmp(&probabilities[*right as usize]))
-            .expect("there are intents");
         for intent in Intent::ALL {
-            let own = probabilities[intent as usize].max(1e-6);
-            let likelihood = if self.settings.calibrate_reader {
-                // The reader's own probability counts as two closed cases, so that a cold start trusts the reader.
-                let row = &self.confusion[intent as usize];
-                (row[guess as usize] + 2.0 * own) / (row.iter().sum::<f64>() + 2.0)
-            } else {
-                own
-            };
-            file.evidence[intent as usize] += self.settings.reading_weight * likelihood.ln();
+            file.evidence[intent as usize] +=
+                self.settings.reading_weight * probabilities[intent as usize].max(PROBABILITY_MIN).ln();
         }
         file.readings += 1;
-        file.guesses.push(guess);
-        guess
+        likeliest(|intent| probabilities[intent as usize])
     }
 
     /// The likeliest intent and its probability; `None` when all are excluded.
     #[must_use]
     pub fn candidate(&self, file: &CaseFile, task: usize) -> Option<(Intent, f64)> {
         let belief = self.belief(file, task);
-        Intent::ALL
-            .into_iter()
-            .rev()
-            .map(|intent| (intent, belief[intent as usize]))
-            .max_by(|left, right| left.1.total_cmp(&right.1))
-            .filter(|&(_, probability)| probability > 0.0)
-    }
-
-    /// A case is closed and its truth known: the reader's guesses are set against it.
-    pub fn calibrate(&mut self, guesses: &[Intent], truth: Intent) {
-        for &guess in guesses {
-            self.confusion[truth as usize][guess as usize] += 1.0;
-        }
+        let best = likeliest(|intent| belief[intent as usize]);
+        Some((best, belief[best as usize])).filter(|&(_, probability)| probability > 0.0)
     }
 
     /// The stretch of the run that a tick falls into.
@@ -322,10 +294,17 @@ impl Desk {
     }
 }
 
+/// The reader is never taken to be surer than this: one sentence cannot rule an intent out.
+const PROBABILITY_MIN: f64 = 1e-6;
+
+fn likeliest(weight: impl Fn(Intent) -> f64) -> Intent {
+    let better = |best: Intent, other: Intent| if weight(other) > weight(best) { other } else { best };
+    Intent::ALL.into_iter().reduce(better).expect("there are intents")
+}
+
 /// A sentence of a task, as an arena id, wrapping around after the last.
 #[must_use]
 pub fn sentence(texts: &[(Vec<TextId>, TextId)], task: usize, index: usize) -> TextId {
     let sentences = &texts[task].0;
     sentences[index % sentences.len()]
 }
-

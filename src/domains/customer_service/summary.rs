@@ -45,5 +45,7 @@ fn share(name: &str, part: u64, whole: u64) -> Settled {
 
 fn mean(name: &str, sum: f64, count: u64) -> Settled {
     let number = (count > 0).then(|| sum / count as f64);
-    Settled { name: name.to_owned(), number, shown: number.map_or_else(|| "–".to_owned(), |mean| format!("{mean:.2}")) }
+    Settled {
+        name: name.to_owned(), number, shown: number.map_or_else(|| "–".to_owned(), |mean| format!("{mean:.2}"))
+    }
 }

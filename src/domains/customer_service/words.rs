@@ -48,8 +48,27 @@ pub fn first_person(text: &str) -> String {
         said.push_str(space);
         let clause_ends = word.ends_with(['.', ',', ';', ':', '!', '?']);
         after_verb = !clause_ends
-            && matches!(lower.as_str(), "to" | "for" | "with" | "from" | "of" | "by" | "tell" | "tells" | "asks" | "ask"
-                | "help" | "gives" | "give" | "offers" | "offer" | "let" | "sent" | "charge" | "charged");
+            && matches!(
+                lower.as_str(),
+                "to" | "for"
+                    | "with"
+                    | "from"
+                    | "of"
+                    | "by"
+                    | "tell"
+                    | "tells"
+                    | "asks"
+                    | "ask"
+                    | "help"
+                    | "gives"
+                    | "give"
+                    | "offers"
+                    | "offer"
+                    | "let"
+                    | "sent"
+                    | "charge"
+                    | "charged"
+            );
     }
     said
 }
