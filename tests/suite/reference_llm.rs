@@ -182,7 +182,7 @@ fn every_kernel_with_tiles_gives_the_same_bits() {
     let expected =
         bits(&answers(&load(CandleOptions { kernel: KernelChoice::Plain, ..CandleOptions::default() }), &requests));
     for kernel in [KernelChoice::Avx2, KernelChoice::Vnni] {
-        // A processor without the instructions refuses the kernel, which is tested in the unit tests.
+        // A processor without the instructions refuses the kernel.
         if let Ok(model) = CandleModel::load(&model_file(), CandleOptions { kernel, ..CandleOptions::default() }) {
             assert_eq!(bits(&answers(&model, &requests)), expected, "{kernel:?}");
         }
