@@ -2,6 +2,7 @@
 //!
 //! Every number is made inside one thread by additions in one order, whatever lies in which part of a sequence: a
 //! score is a sum over the dimensions in order, a weighted value a sum over the positions in order.
+#![expect(clippy::inline_always, reason = "the kernels compile these bodies again for their own instructions")]
 
 use std::sync::Arc;
 
@@ -217,6 +218,6 @@ pub(super) fn exp(x: f32) -> f32 {
     series = series * rest + 1.666_666_5e-1;
     series = series * rest + 0.5;
     let value = series * rest * rest + rest + 1.0;
-    let exponent = (shifted.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32);
+    let exponent = shifted.to_bits().wrapping_sub(ROUNDER.to_bits()).cast_signed();
     value * f32::from_bits(((exponent + 127) << 23) as u32)
 }

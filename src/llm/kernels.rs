@@ -44,9 +44,13 @@ impl Kernel {
     /// Turns a choice into a kernel.
     pub fn choose(choice: KernelChoice) -> Result<Self, LoadError> {
         let missing = |features| LoadError::Kernel { kernel: format!("{choice:?}").to_lowercase(), features };
-        match choice {
-            KernelChoice::Auto if has_vnni() => Ok(Self::Vnni),
-            KernelChoice::Auto if has_avx2() => Ok(Self::Avx2),
+        let wish = match choice {
+            KernelChoice::Auto if has_vnni() => KernelChoice::Vnni,
+            KernelChoice::Auto if has_avx2() => KernelChoice::Avx2,
+            KernelChoice::Auto => KernelChoice::Portable,
+            other => other,
+        };
+        match wish {
             KernelChoice::Auto | KernelChoice::Portable => Ok(Self::Portable),
             KernelChoice::Plain => Ok(Self::Plain),
             KernelChoice::Avx2 if has_avx2() => Ok(Self::Avx2),
@@ -315,7 +319,7 @@ impl QuantisedRows {
         Self { rows: values.len() / width, blocks: width / BLOCK, words, scales }
     }
 
-    #[inline(always)]
+    #[inline]
     fn block(&self, row: usize, block: usize) -> (&[i32; WORDS], (f32, f32, i32)) {
         let place = row * self.blocks + block;
         (&self.words[place], self.scales[place])
@@ -350,8 +354,8 @@ fn four_plain<const R: usize>(tile: &[FourBitBlock], input: &QuantisedRows, row:
                     let high = words[word + WORDS / 2].to_le_bytes();
                     for byte in 0..4 {
                         let weight = weights[lane][byte];
-                        dot += i32::from(weight & 15) * i32::from(low[byte] as i8);
-                        dot += i32::from(weight >> 4) * i32::from(high[byte] as i8);
+                        dot += i32::from(weight & 15) * i32::from(low[byte].cast_signed());
+                        dot += i32::from(weight >> 4) * i32::from(high[byte].cast_signed());
                     }
                 }
                 *sum = (half_to_single(block.scales[lane]) * scale).mul_add(dot as f32, *sum);
@@ -374,7 +378,7 @@ fn eight_plain<const R: usize>(
                 let mut dot = 0;
                 for (weights, word) in block.words.iter().zip(words) {
                     for (weight, value) in weights[lane].iter().zip(word.to_le_bytes()) {
-                        dot += i32::from(*weight) * i32::from(value as i8);
+                        dot += i32::from(*weight) * i32::from(value.cast_signed());
                     }
                 }
                 *sum = (half_to_single(block.scales[lane]) * scale).mul_add(dot as f32, *sum);
@@ -438,8 +442,8 @@ mod x86 {
                 for (weights, word) in weights.iter().zip(words) {
                     dot = _mm512_dpbusd_epi32(dot, *weights, _mm512_set1_epi32(*word));
                 }
-                let scaled = _mm512_mul_ps(scales, _mm512_set1_ps(scale));
-                *total = _mm512_fmadd_ps(scaled, _mm512_cvtepi32_ps(dot), *total);
+                let factor = _mm512_mul_ps(scales, _mm512_set1_ps(scale));
+                *total = _mm512_fmadd_ps(factor, _mm512_cvtepi32_ps(dot), *total);
                 *total = _mm512_fmadd_ps(offsets, _mm512_set1_ps(scaled_sum), *total);
             }
         }
@@ -468,8 +472,8 @@ mod x86 {
                 for (weights, word) in weights.iter().zip(words) {
                     dot = _mm512_dpbusd_epi32(dot, *weights, _mm512_set1_epi32(*word));
                 }
-                let scaled = _mm512_mul_ps(scales, _mm512_set1_ps(scale));
-                *total = _mm512_fmadd_ps(scaled, _mm512_cvtepi32_ps(dot), *total);
+                let factor = _mm512_mul_ps(scales, _mm512_set1_ps(scale));
+                *total = _mm512_fmadd_ps(factor, _mm512_cvtepi32_ps(dot), *total);
             }
         }
         store_512(&totals, sums);
@@ -503,8 +507,8 @@ mod x86 {
                         pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(*weights, _mm256_set1_epi32(*word)));
                     }
                     let dot = _mm256_madd_epi16(pairs, ones);
-                    let scaled = _mm256_mul_ps(scales, _mm256_set1_ps(scale));
-                    *total = _mm256_fmadd_ps(scaled, _mm256_cvtepi32_ps(dot), *total);
+                    let factor = _mm256_mul_ps(scales, _mm256_set1_ps(scale));
+                    *total = _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(dot), *total);
                     *total = _mm256_fmadd_ps(offsets, _mm256_set1_ps(scaled_sum), *total);
                 }
             }
@@ -534,8 +538,8 @@ mod x86 {
                         let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weights), value);
                         dot = _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, ones));
                     }
-                    let scaled = _mm256_mul_ps(scales, _mm256_set1_ps(scale));
-                    *total = _mm256_fmadd_ps(scaled, _mm256_cvtepi32_ps(dot), *total);
+                    let factor = _mm256_mul_ps(scales, _mm256_set1_ps(scale));
+                    *total = _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(dot), *total);
                 }
             }
             store_256(&totals, sums, half);
