@@ -189,7 +189,9 @@ impl Network {
                 let position = starts[row.sequence] + own_positions[place];
                 let turns = &self.turns[position * self.pairs..(position + 1) * self.pairs];
                 let query = &mut queries[place * query_width..][..query_width];
-                query.iter_mut().for_each(|number| *number *= scale);
+                for number in query.iter_mut() {
+                    *number *= scale;
+                }
                 rotate(query, self.cache.head_width, turns);
                 let key = &mut keys[place * key_width..][..key_width];
                 rotate(key, self.cache.head_width, turns);
