@@ -7,7 +7,8 @@ use divan::counter::ItemsCount;
 use llmagentos::base::{Ask, Choices, LanguageModel, Prompt, Request};
 use llmagentos::llm::{CandleModel, CandleOptions, KernelChoice};
 
-const KERNELS: [KernelChoice; 3] = [KernelChoice::Portable, KernelChoice::Avx2, KernelChoice::Vnni];
+const KERNELS: [KernelChoice; 4] =
+    [KernelChoice::Portable, KernelChoice::Plain, KernelChoice::Avx2, KernelChoice::Vnni];
 
 static MODELS: LazyLock<Vec<CandleModel>> = LazyLock::new(|| KERNELS.into_iter().map(load).collect());
 

@@ -18,12 +18,13 @@ use super::error::LoadError;
 /// Which code computes the products.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KernelChoice {
-    /// The fastest this processor has.
+    /// The fastest this processor has of the vector kernels and plain Rust, which all give the same bits.
     #[default]
     Auto,
-    /// candle's own quantised product, on any processor. Its answers differ from the other kernels' in last digits.
+    /// candle's own quantised product, the reference. Its answers differ from the other kernels' in last digits, and it
+    /// computes in threads of its own.
     Portable,
-    /// The arithmetic of the vector kernels in plain Rust: the same bits, slowly.
+    /// The arithmetic of the vector kernels in plain Rust, on any processor: the same bits, slowly.
     Plain,
     /// AVX2 with FMA and F16C.
     Avx2,
@@ -47,12 +48,12 @@ impl Kernel {
         let wish = match choice {
             KernelChoice::Auto if has_vnni() => KernelChoice::Vnni,
             KernelChoice::Auto if has_avx2() => KernelChoice::Avx2,
-            KernelChoice::Auto => KernelChoice::Portable,
+            KernelChoice::Auto => KernelChoice::Plain,
             other => other,
         };
         match wish {
-            KernelChoice::Auto | KernelChoice::Portable => Ok(Self::Portable),
-            KernelChoice::Plain => Ok(Self::Plain),
+            KernelChoice::Portable => Ok(Self::Portable),
+            KernelChoice::Auto | KernelChoice::Plain => Ok(Self::Plain),
             KernelChoice::Avx2 if has_avx2() => Ok(Self::Avx2),
             KernelChoice::Avx2 => Err(missing("AVX2, FMA and F16C")),
             KernelChoice::Vnni if has_vnni() => Ok(Self::Vnni),
@@ -191,44 +192,54 @@ impl TiledWeights {
 
     /// Writes the products of all rows with the weights; threads take outputs, never parts of a sum.
     pub fn multiply(&self, input: &QuantisedRows, output: &mut [f32]) {
-        assert_eq!(input.blocks, self.blocks, "rows as wide as the weights");
-        assert_eq!(output.len(), input.rows * self.outputs, "a row of output for each row of input");
+        assert_eq!(input.blocks, self.blocks, "rows must be as wide as the weights");
+        assert_eq!(output.len(), input.rows * self.outputs, "there must be a row of output for each row of input");
         let target = Target(output.as_mut_ptr());
         let least = (TASK_BLOCKS / (self.blocks * input.rows).max(1)).max(1);
         (0..self.outputs.div_ceil(LANES)).into_par_iter().with_min_len(least).for_each(|tile| {
+            let width = LANES.min(self.outputs - tile * LANES);
+            let mut sums = [[0.0; LANES]; ROWS];
             let mut row = 0;
             while row < input.rows {
                 let count = ROWS.min(input.rows - row);
-                let sums = self.tile(tile, input, row, count);
-                let width = LANES.min(self.outputs - tile * LANES);
-                for (place, sums) in sums.iter().enumerate().take(count) {
+                self.tile(tile, input, row, &mut sums[..count]);
+                for (place, sums) in sums[..count].iter().enumerate() {
                     let start = (row + place) * self.outputs + tile * LANES;
                     // SAFETY: start + width ≤ rows · outputs, asserted above to be the output's length; each (row, tile)
                     // is written by one task only, so that no two tasks touch the same numbers.
-                    unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), target.at(start), width) };
+                    unsafe {
+                        if width == LANES {
+                            target.at(start).cast::<[f32; LANES]>().write_unaligned(*sums);
+                        } else {
+                            std::ptr::copy_nonoverlapping(sums.as_ptr(), target.at(start), width);
+                        }
+                    }
                 }
                 row += count;
             }
         });
     }
 
-    fn tile(&self, tile: usize, input: &QuantisedRows, row: usize, count: usize) -> [[f32; LANES]; ROWS] {
-        let mut sums = [[0.0; LANES]; ROWS];
-        // A full group has its own compiled loop; a rest goes row by row.
-        if count == ROWS {
-            self.rows::<ROWS>(tile, input, row, &mut sums);
-        } else {
-            let mut done = 0;
-            while done < count {
-                let step = if count - done >= 4 { 4 } else { 1 };
-                match step {
-                    4 => self.rows::<4>(tile, input, row + done, first_chunk(&mut sums[done..])),
-                    _ => self.rows::<1>(tile, input, row + done, first_chunk(&mut sums[done..])),
-                }
-                done += step;
-            }
+    /// The sums of one tile for the rows from `row` on: a full group has its own compiled loop, a rest goes by four
+    /// and by one.
+    fn tile(&self, tile: usize, input: &QuantisedRows, mut row: usize, sums: &mut [[f32; LANES]]) {
+        let mut left = sums;
+        while !left.is_empty() {
+            let done = if let Some(group) = left.first_chunk_mut::<ROWS>() {
+                self.rows(tile, input, row, group);
+                ROWS
+            } else if let Some(group) = left.first_chunk_mut::<4>() {
+                self.rows(tile, input, row, group);
+                4
+            } else if let Some(group) = left.first_chunk_mut::<1>() {
+                self.rows(tile, input, row, group);
+                1
+            } else {
+                break;
+            };
+            left = &mut left[done..];
+            row += done;
         }
-        sums
     }
 
     fn rows<const R: usize>(&self, tile: usize, input: &QuantisedRows, row: usize, sums: &mut [[f32; LANES]; R]) {
@@ -250,10 +261,6 @@ impl TiledWeights {
             (Tiles::Eight(tiles), _) => eight_plain(&tiles[range], input, row, sums),
         }
     }
-}
-
-fn first_chunk<const R: usize>(sums: &mut [[f32; LANES]]) -> &mut [[f32; LANES]; R] {
-    sums.first_chunk_mut().expect("a group of rows is at most as long as what is left of it")
 }
 
 /// Where tasks write; sound because each writes its own part only.
@@ -345,6 +352,7 @@ fn quantise(values: &[f32], words: &mut [i32; WORDS]) -> (f32, f32, i32) {
 
 fn four_plain<const R: usize>(tile: &[FourBitBlock], input: &QuantisedRows, row: usize, sums: &mut [[f32; LANES]; R]) {
     for (place, sums) in sums.iter_mut().enumerate() {
+        *sums = [0.0; LANES];
         for (number, block) in tile.iter().enumerate() {
             let (words, (scale, scaled_sum, _)) = input.block(row + place, number);
             for (lane, sum) in sums.iter_mut().enumerate() {
@@ -372,6 +380,7 @@ fn eight_plain<const R: usize>(
     sums: &mut [[f32; LANES]; R],
 ) {
     for (place, sums) in sums.iter_mut().enumerate() {
+        *sums = [0.0; LANES];
         for (number, block) in tile.iter().enumerate() {
             let (words, (scale, _, _)) = input.block(row + place, number);
             for (lane, sum) in sums.iter_mut().enumerate() {
