@@ -138,13 +138,9 @@ fn agreement(model: &CandleModel) -> (usize, f64) {
 
 #[test]
 fn greedy_replies_and_first_tokens_agree_with_llama_cpp() {
-    for kernel in [KernelChoice::Auto, KernelChoice::Portable] {
-        let model = load(CandleOptions { kernel, ..CandleOptions::default() });
-        let (agreeing, widest) = agreement(&model);
-        let least = if kernel == KernelChoice::Auto { 3 } else { 2 };
-        assert!(agreeing >= least, "{agreeing} of 5 greedy replies agree with {kernel:?}");
-        assert!(widest < 0.6, "first log-probabilities differ by up to {widest} with {kernel:?}");
-    }
+    let (agreeing, widest) = agreement(&MODEL);
+    assert!(agreeing >= 3, "{agreeing} of 5 greedy replies agree");
+    assert!(widest < 0.6, "first log-probabilities differ by up to {widest}");
 }
 
 /// The widest and the mean distance of first log-probabilities from those in double precision without rounded
@@ -197,7 +193,8 @@ fn bits_do_not_depend_on_the_batch_or_the_prefix_cache() {
         let again = bits(&answers(&shared, &requests));
         assert_eq!(again, whole, "the second time, from the cache ({kernel:?})");
         let plain = load(CandleOptions { prefix_cache_bytes: 0, batch_tokens: 1000, ..cached });
-        for size in [1, 8] {
+        // candle's own product takes seconds for what the other kernels do at once.
+        for size in if kernel == KernelChoice::Auto { vec![1, 8] } else { vec![1] } {
             let parts: Vec<Answer> = requests.chunks(size).flat_map(|part| answers(&plain, part)).collect();
             assert_eq!(bits(&parts), whole, "batches of {size} without the cache ({kernel:?})");
         }
