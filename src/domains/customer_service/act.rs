@@ -6,7 +6,7 @@ use bevy_ecs::resource::Resource;
 use bevy_ecs::system::{Query, Res, ResMut};
 use rand::RngExt;
 
-use super::intents::Intent;
+use super::intents::{Intent, Intents};
 use super::observe::IDENTIFICATION;
 use super::prompts;
 use super::record::end_case;
@@ -132,8 +132,8 @@ fn carry_out(customer: &mut Customer, intent: Intent) -> Option<Ending> {
     customer.needs = customer.needs.without(intent);
     let file = &mut customer.file;
     file.done = file.done.with(intent);
-    file.evidence = Default::default();
-    file.denied = Default::default();
+    file.evidence = [0.0; Intent::COUNT];
+    file.denied = Intents::default();
     file.confirmed = None;
     file.readings = 0;
     None

@@ -97,7 +97,7 @@ pub fn hand_in_observations(
                 observations.push(agent.id, entity, *slot, &features, legal, TextId::EMPTY);
             }
         } else if let Ok((agent, slot, customer)) = customers.get(entity) {
-            observe_customer(&mut observations, entity, agent, slot, customer);
+            observe_customer(&mut observations, entity, agent, *slot, customer);
         }
     }
 }
@@ -161,7 +161,7 @@ fn observe_customer(
     observations: &mut Observations,
     entity: Entity,
     agent: &Agent,
-    slot: &PolicySlot,
+    slot: PolicySlot,
     customer: &Customer,
 ) {
     let Some(asked) = customer.asked else { return };
@@ -169,5 +169,5 @@ fn observe_customer(
     let features =
         [f32::from(asked as u8), f32::from(u8::from(is_right)), f32::from(u8::from(!customer.needs.is_empty()))];
     let legal = LegalActions::all(super::spaces::CUSTOMER_ACTS.len());
-    observations.push(agent.id, entity, *slot, &features, legal, TextId::EMPTY);
+    observations.push(agent.id, entity, slot, &features, legal, TextId::EMPTY);
 }

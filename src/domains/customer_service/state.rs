@@ -91,6 +91,7 @@ pub enum Ending {
 
 /// A service agent or specialist. Written in Observe (what came in), Act, Advance and Reward.
 #[derive(Component, Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that do not exclude each other")]
 pub struct Staff {
     /// Takes transfers.
     pub specialist: bool,
