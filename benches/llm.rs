@@ -30,7 +30,7 @@ fn request(words: usize, ask: Ask, number: usize) -> Request {
 }
 
 fn choose() -> Ask {
-    Ask::Choose(Choices { options: Arc::new(["A".into(), "B".into()]) })
+    Ask::Choose(Choices { options: Arc::new(["A".into(), "B".into()]), content_free: None })
 }
 
 fn main() {
@@ -73,7 +73,7 @@ fn choices_behind_a_shared_beginning(bencher: Bencher<'_, '_>, kernel: KernelCho
             prefix: "fox ".repeat(290).into(),
             suffix: format!("{number} {}", "dog ".repeat(30)).into(),
         },
-        ask: Ask::Choose(Choices { options: words.iter().map(|word| Arc::from(*word)).collect() }),
+        ask: Ask::Choose(Choices { options: words.iter().map(|word| Arc::from(*word)).collect(), content_free: None }),
     };
     let requests: Vec<Request> = (0..32).map(request).collect();
     model.answer(&requests).expect("the model answers");

@@ -29,7 +29,7 @@ impl Forecast {
         let prompt = |suffix: &str| Prompt { system: "".into(), prefix: "".into(), suffix: suffix.into() };
         let choose = Request {
             prompt: prompt(PROBE),
-            ask: Ask::Choose(Choices { options: ["yes".into(), "no".into()].into() }),
+            ask: Ask::Choose(Choices { options: ["yes".into(), "no".into()].into(), content_free: None }),
         };
         let write = Request {
             prompt: prompt("Count from one to ten."),

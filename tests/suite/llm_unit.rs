@@ -18,7 +18,7 @@ fn prompt(suffix: &str) -> Prompt {
 
 fn choose(suffix: &str, options: &[&str]) -> Request {
     let options = options.iter().map(|option| Arc::from(*option)).collect();
-    Request { prompt: prompt(suffix), ask: Ask::Choose(Choices { options }) }
+    Request { prompt: prompt(suffix), ask: Ask::Choose(Choices { options, content_free: None }) }
 }
 
 fn write(suffix: &str, draw: u32) -> Request {

@@ -26,7 +26,7 @@ fn prompt(system: &str, prefix: &str, suffix: &str) -> Prompt {
 
 fn choose(prompt: Prompt, options: &[&str]) -> Request {
     let options = options.iter().map(|option| Arc::from(*option)).collect();
-    Request { prompt, ask: Ask::Choose(Choices { options }) }
+    Request { prompt, ask: Ask::Choose(Choices { options, content_free: None }) }
 }
 
 fn write(prompt: Prompt, tokens_max: u32, temperature: f32, draw: u32) -> Request {

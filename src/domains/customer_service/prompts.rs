@@ -12,9 +12,25 @@ const SPEAK_SYSTEM: &str = include_str!("../../../assets/prompts/customer_servic
 const SPEAK_EXAMPLES: &str = include_str!("../../../assets/prompts/customer_service/speak.examples.txt");
 
 static READ_PARTS: LazyLock<(Arc<str>, Arc<str>, Choices)> = LazyLock::new(|| {
-    let options = Intent::ALL.iter().map(|intent| Arc::from(intent.name())).collect();
-    (READ_SYSTEM.trim().into(), format!("{}\n\n", READ_EXAMPLES.trim()).into(), Choices { options })
+    let options = Intent::ALL.iter().map(|intent| format!("The customer wants to {}", thing(*intent)).into()).collect();
+    let content_free = Some(read_suffix("N/A").into());
+    (READ_SYSTEM.trim().into(), format!("{}\n\n", READ_EXAMPLES.trim()).into(), Choices { options, content_free })
 });
+
+fn read_suffix(sentence: &str) -> String {
+    format!("Customer: {sentence}\nRequest:")
+}
+
+/// What a customer with this intent wants to do.
+fn thing(intent: Intent) -> &'static str {
+    match intent {
+        Intent::Exchange => "exchange an item",
+        Intent::Return => "return an item",
+        Intent::Cancel => "cancel an order",
+        Intent::Modify => "change an order",
+        Intent::Other => "ask a question",
+    }
+}
 
 static SPEAK_PREFIX: LazyLock<Arc<str>> = LazyLock::new(|| format!("{}\n\n", SPEAK_EXAMPLES.trim()).into());
 
@@ -23,11 +39,7 @@ static SPEAK_PREFIX: LazyLock<Arc<str>> = LazyLock::new(|| format!("{}\n\n", SPE
 pub fn read(sentence: &str) -> Request {
     let (system, prefix, choices) = &*READ_PARTS;
     Request {
-        prompt: Prompt {
-            system: Arc::clone(system),
-            prefix: Arc::clone(prefix),
-            suffix: format!("Customer: {sentence}\nRequest:").into(),
-        },
+        prompt: Prompt { system: Arc::clone(system), prefix: Arc::clone(prefix), suffix: read_suffix(sentence).into() },
         ask: Ask::Choose(choices.clone()),
     }
 }
@@ -49,13 +61,7 @@ pub fn speak(
     temperature: f32,
     draw: u32,
 ) -> Request {
-    let thing = match about {
-        Some(Intent::Exchange) => "exchange an item",
-        Some(Intent::Return) => "return an item",
-        Some(Intent::Cancel) => "cancel an order",
-        Some(Intent::Modify) => "change an order",
-        Some(Intent::Other) | None => "get help with a special request",
-    };
+    let thing = about.map_or("get help", thing);
     let task = match act {
         StaffAct::AskIdentification => "ask for the customer's name and zip code".to_owned(),
         StaffAct::AskAgain => "ask the customer to say more about the request".to_owned(),
