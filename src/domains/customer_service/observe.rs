@@ -15,7 +15,6 @@ const ASK_AGAIN_MAX: u32 = 3;
 
 /// Customers take in what they are asked; the staff takes in what customers say, and asks its language model to read
 /// what is in words only.
-#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 pub fn take_in_messages(
     directory: Res<Directory>,
     mail: Res<Mail>,
@@ -75,7 +74,6 @@ fn intent_of(topic: u16) -> Option<Intent> {
 }
 
 /// Readings become evidence; whoever has something to decide gets an observation.
-#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 pub fn hand_in_observations(
     directory: Res<Directory>,
     queue: Res<LanguageQueue>,
