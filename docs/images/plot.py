@@ -69,8 +69,9 @@ def main():
         height = y(tenth / 10)
         out.append(f'<path d="M{LEFT} {height:.1f}H{WIDTH - RIGHT}" stroke="#dddddd"/>')
         out.append(f'<text x="{LEFT - 8}" y="{height + 4:.1f}" fill="#444444" text-anchor="end">{tenth * 10}%</text>')
-    for part in range(7):
-        tick = ticks * part // 6
+    parts = next((parts for parts in (5, 6, 4) if ticks % (parts * 100) == 0), 5)
+    for part in range(parts + 1):
+        tick = ticks * part // parts
         out.append(
             f'<text x="{x(tick):.1f}" y="{HEIGHT - BOTTOM + 20}" fill="#444444" text-anchor="middle">{tick}</text>'
         )
