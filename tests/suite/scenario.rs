@@ -187,6 +187,7 @@ fn a_scenario_is_read_with_its_defaults() {
         count: 8,
         persona: "patient and brief".into(),
         policy: "front".into(),
+        compare: Vec::new(),
         llm: Some("small".into()),
         capabilities: vec!["exceptions".into()],
     };
@@ -196,6 +197,7 @@ fn a_scenario_is_read_with_its_defaults() {
         count: 1,
         persona: String::new(),
         policy: "guess".into(),
+        compare: Vec::new(),
         llm: None,
         capabilities: Vec::new(),
     };
