@@ -1,6 +1,9 @@
 //! The one integration binary: each module tests one part from outside.
 
+mod architecture;
 mod assets;
+mod chance;
+mod engine;
 mod llm_unit;
 mod reference_llm;
 mod scenario;
