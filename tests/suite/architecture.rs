@@ -78,8 +78,13 @@ const FREE: [&str; 6] = ["serde", "serde_json", "thiserror", "std", "core", "all
 /// Everything in `source` that its floor may not name, as `path:line: what`.
 fn climbing(source: &Source, floors: &[Floor], dependencies: &BTreeSet<String>) -> Vec<String> {
     let tokens = tokens(&source.text);
-    let parts: Vec<&str> =
-        source.path.trim_start_matches("src/").trim_end_matches(".rs").split('/').filter(|part| *part != "mod").collect();
+    let parts: Vec<&str> = source
+        .path
+        .trim_start_matches("src/")
+        .trim_end_matches(".rs")
+        .split('/')
+        .filter(|part| *part != "mod")
+        .collect();
     let at = |line: usize, what: String| format!("{}:{line}: {what}", source.path);
     let Some(floor) = floors.iter().find(|floor| floor.name == parts[0]) else {
         return vec![at(1, format!("`{}` is no floor of the table in src/lib.rs", parts[0]))];
@@ -163,8 +168,13 @@ fn outside_crates(tokens: &[Token<'_>]) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for (place, token) in tokens.iter().enumerate() {
         let before = if place == 0 { "" } else { text(place - 1) };
-        let continues = before == "." || (before == "::" && place >= 2 && is_name(text(place - 2)) && text(place - 2) != "use");
-        if !continues && (text(place + 1) == "::" || before == "use" || (before == "crate" && place >= 2 && text(place - 2) == "extern")) {
+        let continues =
+            before == "." || (before == "::" && place >= 2 && is_name(text(place - 2)) && text(place - 2) != "use");
+        if !continues
+            && (text(place + 1) == "::"
+                || before == "use"
+                || (before == "crate" && place >= 2 && text(place - 2) == "extern"))
+        {
             found.push((token.text.to_owned(), token.line));
         }
     }
@@ -191,8 +201,11 @@ fn no_import_climbs_and_no_floor_names_a_crate_that_is_not_its_own() {
 fn the_command_is_the_application_and_nothing_else() {
     let main = repository_file("src/main.rs");
     let tokens = tokens(&main);
-    let named: Vec<&str> =
-        tokens.windows(3).filter(|three| three[0].text == "llmagentos" && three[1].text == "::").map(|three| three[2].text).collect();
+    let named: Vec<&str> = tokens
+        .windows(3)
+        .filter(|three| three[0].text == "llmagentos" && three[1].text == "::")
+        .map(|three| three[2].text)
+        .collect();
     assert_eq!(named, ["app"], "src/main.rs hands its arguments to the application");
 }
 
@@ -244,10 +257,14 @@ fn planted_violations_are_found_where_they_stand() {
     let check = |path: &str, text: &str| {
         climbing(&Source { path: path.to_owned(), text: text.to_owned() }, &floors, &dependencies)
     };
-    let planted = "//! A file.\nuse crate::base::Tick;\nuse crate::{\n    base::AgentId,\n    sim::{Mail, Phase},\n};\n";
+    let planted =
+        "//! A file.\nuse crate::base::Tick;\nuse crate::{\n    base::AgentId,\n    sim::{Mail, Phase},\n};\n";
     assert_eq!(check("src/rl/planted.rs", planted), ["src/rl/planted.rs:5: floor `rl` may not import `crate::sim`"]);
     let within = "fn f() -> crate::domains::Thing { todo() }";
-    assert_eq!(check("src/sim/planted.rs", within), ["src/sim/planted.rs:1: floor `sim` may not import `crate::domains`"]);
+    assert_eq!(
+        check("src/sim/planted.rs", within),
+        ["src/sim/planted.rs:1: floor `sim` may not import `crate::domains`"]
+    );
     let upwards = "use super::super::app::RunOptions;";
     assert_eq!(check("src/sim/planted.rs", upwards), ["src/sim/planted.rs:1: floor `sim` may not import `crate::app`"]);
     assert_eq!(check("src/sim/planted.rs", "use super::app::Own;").len(), 0, "a module of the floor's own");
@@ -261,6 +278,12 @@ fn planted_violations_are_found_where_they_stand() {
             "src/base/planted.rs:7: floor `base` may not name the crate `toml`",
         ]
     );
-    assert_eq!(check("src/attic/planted.rs", "//! x")[0], "src/attic/planted.rs:1: `attic` is no floor of the table in src/lib.rs");
-    assert_eq!(check("src/sim/planted.rs", "use bevy_ecs::world::World; use std::sync::Arc; let a = b.toml::<u8>();").len(), 0);
+    assert_eq!(
+        check("src/attic/planted.rs", "//! x")[0],
+        "src/attic/planted.rs:1: `attic` is no floor of the table in src/lib.rs"
+    );
+    assert_eq!(
+        check("src/sim/planted.rs", "use bevy_ecs::world::World; use std::sync::Arc; let a = b.toml::<u8>();").len(),
+        0
+    );
 }

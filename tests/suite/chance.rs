@@ -77,11 +77,16 @@ fn draws_of_neighbours_are_independent() {
         for place in [0, 63] {
             let of = |what: &str, chi_square: f64| {
                 assert!(chi_square < CHI_SQUARE_LIMIT, "{what}, seed {seed}, draw {place}: χ² {chi_square:.1}");
-                assert!(chi_square > 180.0, "{what}, seed {seed}, draw {place}: χ² {chi_square:.1} is too even for chance");
+                assert!(
+                    chi_square > 180.0,
+                    "{what}, seed {seed}, draw {place}: χ² {chi_square:.1} is too even for chance"
+                );
             };
-            let agents = pair_chi_square(|pair| (uniform(seed, 5, 2 * pair, place), uniform(seed, 5, 2 * pair + 1, place)));
+            let agents =
+                pair_chi_square(|pair| (uniform(seed, 5, 2 * pair, place), uniform(seed, 5, 2 * pair + 1, place)));
             of("adjacent agents", agents);
-            let ticks = pair_chi_square(|pair| (uniform(seed, 2 * pair, 3, place), uniform(seed, 2 * pair + 1, 3, place)));
+            let ticks =
+                pair_chi_square(|pair| (uniform(seed, 2 * pair, 3, place), uniform(seed, 2 * pair + 1, 3, place)));
             of("adjacent ticks", ticks);
             let seeds = pair_chi_square(|pair| (uniform(seed, 5, pair, place), uniform(seed + 1, 5, pair, place)));
             of("adjacent seeds", seeds);

@@ -3,8 +3,10 @@
 mod architecture;
 mod assets;
 mod chance;
+mod contract;
 mod engine;
 mod llm_unit;
 mod reference_llm;
+mod reference_rl;
 mod scenario;
 mod support;

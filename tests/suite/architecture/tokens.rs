@@ -121,7 +121,8 @@ fn character(rest: &str, prefix: usize) -> usize {
 fn comments_and_literals_are_no_tokens() {
     let source = "a // b\n/* c /* d */ e */ f::<'g>(\"h \\\" i\", r#\"j \" k\"#, b'l', '\\'', 'm') \"two\nlines\" n";
     let found: Vec<(&str, usize)> = tokens(source).iter().map(|token| (token.text, token.line)).collect();
-    let expected = [("a", 1), ("f", 2), ("::", 2), ("<", 2), (">", 2), ("(", 2), (",", 2), (",", 2), (",", 2), (",", 2)];
+    let expected =
+        [("a", 1), ("f", 2), ("::", 2), ("<", 2), (">", 2), ("(", 2), (",", 2), (",", 2), (",", 2), (",", 2)];
     assert_eq!(found[..10], expected);
     assert_eq!(found[10..], [(")", 2), ("n", 3)]);
 }

@@ -7,8 +7,8 @@ use bevy_ecs::resource::Resource;
 use bevy_ecs::system::{Query, Res, ResMut};
 use llmagentos::base::{AgentId, LegalActions, Outcome, TextId, TransitionBatch};
 use llmagentos::sim::{
-    Agent, Builder, Choice, Directory, Menu, Mind, Now, Observation, Observations, Phase, PolicySlot, Population, Reward,
-    Simulation,
+    Agent, Builder, Choice, Directory, Menu, Mind, Now, Observation, Observations, Phase, PolicySlot, Population,
+    Reward, Simulation,
 };
 use proptest::prelude::*;
 
@@ -36,7 +36,8 @@ struct Step {
 }
 
 fn scripts() -> impl Strategy<Value = Vec<Step>> {
-    let outcome = prop_oneof![6 => Just(Outcome::Continues), 1 => Just(Outcome::Terminated), 1 => Just(Outcome::Truncated)];
+    let outcome =
+        prop_oneof![6 => Just(Outcome::Continues), 1 => Just(Outcome::Terminated), 1 => Just(Outcome::Truncated)];
     let legal = prop_oneof![1 => Just(0_u64), 2 => 1_u64..32];
     let happening = (legal, -8_i8..8, outcome, prop::bool::weighted(0.1))
         .prop_map(|(legal, quarters, outcome, dies)| Happening { legal, quarters, outcome, dies });
@@ -278,7 +279,10 @@ proptest! {
 fn alone(steps: &[(u64, i8, Outcome, bool)]) -> Vec<Told> {
     let script: Vec<Step> = steps
         .iter()
-        .map(|&(legal, quarters, outcome, dies)| Step { agents: vec![Happening { legal, quarters, outcome, dies }], births: 0 })
+        .map(|&(legal, quarters, outcome, dies)| Step {
+            agents: vec![Happening { legal, quarters, outcome, dies }],
+            births: 0,
+        })
         .collect();
     run(&script).0
 }
@@ -286,7 +290,12 @@ fn alone(steps: &[(u64, i8, Outcome, bool)]) -> Vec<Told> {
 #[test]
 fn reward_is_summed_until_the_agent_decides_again() {
     use Outcome::Continues;
-    let told = alone(&[(1, 4, Continues, false), (0, 2, Continues, false), (0, -1, Continues, false), (1, 9, Continues, false)]);
+    let told = alone(&[
+        (1, 4, Continues, false),
+        (0, 2, Continues, false),
+        (0, -1, Continues, false),
+        (1, 9, Continues, false),
+    ]);
     assert_eq!(told.len(), 1, "the last decision is still open");
     assert_eq!((told[0].tick, told[0].reward, told[0].outcome), (3, 1.25, Continues));
     assert_eq!((&told[0].features[..], &told[0].next_features[..]), (&sight(0, 0)[..], &sight(3, 0)[..]));
