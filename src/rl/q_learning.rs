@@ -241,9 +241,10 @@ impl Learner for QLearning {
             if !reward.is_finite() {
                 return Err(bad("its reward".into(), reward));
             }
-            for (feature, &value) in batch.next_features[row * width..(row + 1) * width].iter().enumerate() {
-                if !value.is_finite() {
-                    return Err(bad(format!("feature \"{}\"", batch.space.features[feature]), value));
+            let columns = row * width..(row + 1) * width;
+            for seen in [&batch.features[columns.clone()], &batch.next_features[columns]] {
+                if let Some(feature) = seen.iter().position(|value| !value.is_finite()) {
+                    return Err(bad(format!("feature \"{}\"", batch.space.features[feature]), seen[feature]));
                 }
             }
         }
@@ -325,6 +326,13 @@ impl Learner for QLearning {
                 })
         };
         let (values, visits) = (array(&needed.tensors[0])?, array(&needed.tensors[1])?);
+        if let Some(cell) = values.iter().position(|value| !value.is_finite()) {
+            return Err(PolicyFileError::Mismatch {
+                what: "values",
+                saved: format!("{} in cell {cell}", values[cell]),
+                needed: "finite numbers".into(),
+            });
+        }
         let table = self.table_mut();
         table.values = values;
         table.visits = visits.into_iter().map(|count| count as u32).collect();

@@ -124,7 +124,8 @@ impl Minds {
         entry.memory.as_mut().map_or(0, DecisionMemory::enter)
     }
 
-    /// An agent leaves: what it did last is still learned from.
+    /// An agent leaves: what it did last is still learned from, unless its episode was cut off and it was not seen
+    /// again; then there is nothing to bootstrap from.
     pub fn leave(&mut self, slot: PolicySlot, agent: AgentId) {
         let entry = &mut self.entries[usize::from(slot.policy)];
         entry.agents -= 1;

@@ -97,9 +97,12 @@ impl Population {
         id
     }
 
-    /// Asks for an agent's end at the next barrier. Asking twice is asking once.
+    /// Asks for an agent's end at the next barrier. Asking twice is asking once; an agent whose birth is still waiting
+    /// is not born; an id that nobody has yet is passed over.
     pub fn despawn(&mut self, agent: AgentId) {
-        self.deaths.push(agent);
+        if agent.0 < self.next {
+            self.deaths.push(agent);
+        }
     }
 
     /// How many agents have ever been asked for.
@@ -130,6 +133,9 @@ pub(super) fn cross_barrier(world: &mut World) {
         world.resource_scope::<Minds, _>(|world, mut minds| {
             bury(world, &mut directory, &mut minds, &deaths);
             for (id, group, birth) in births {
+                if deaths.binary_search(&id).is_ok() {
+                    continue;
+                }
                 let row = directory.alive.len() as u32;
                 let (role, persona, policy, llm) = {
                     let group = &world.resource::<Population>().groups[usize::from(group)];

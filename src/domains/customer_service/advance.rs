@@ -3,7 +3,6 @@
 use bevy_ecs::system::{Query, Res, ResMut};
 use rand::RngExt;
 use rand::seq::SliceRandom;
-use rand_pcg::Pcg32;
 
 use super::record::end_case;
 use super::spaces::Asked;
@@ -160,7 +159,7 @@ fn task_of_customer(chance: Chance, number: u32, tasks: usize) -> usize {
 }
 
 /// A Poisson draw by counting exponential gaps (Knuth 1969), in pieces small enough for `exp` not to underflow.
-fn poisson(mean: f64, draw: &mut Pcg32) -> u64 {
+fn poisson(mean: f64, draw: &mut impl RngExt) -> u64 {
     let mut left = mean;
     let mut count = 0;
     while left > 0.0 {

@@ -1,0 +1,114 @@
+//! A world in which every agent sees nothing, waits, and sends one letter a tick to somebody drawn at random: what is
+//! left to measure is the engine.
+
+use std::sync::Arc;
+
+use bevy_ecs::entity::Entity;
+use bevy_ecs::system::{Query, Res, ResMut};
+use llmagentos::base::{
+    Action, ActionMenu, AgentId, DecisionBatch, LegalActions, Message, Policy, PolicyError, Purpose, Space, TextId,
+};
+use llmagentos::llm::LanguageHub;
+use llmagentos::record::{Settled, TableSpec};
+use llmagentos::scenario::{Kind, Scenario, ScenarioError, Section, Settings, SettingsType};
+use llmagentos::sim::{
+    Agent, BuildError, Builder, Choice, DataNeed, Directory, Domain, DomainData, LanguageForecast, Mail, Mind, Now,
+    Observations, Options, Phase, PolicySlot, RoleSpace, Simulation,
+};
+use rand::RngExt as _;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct NoSettings {}
+
+impl Settings for NoSettings {}
+
+static KIND: Kind =
+    Kind { name: "plain", about: "the world of a measurement", settings: SettingsType::of::<NoSettings>() };
+
+const RECIPIENT: Purpose = Purpose::named("bench.recipient");
+
+struct Plain;
+
+impl Domain for Plain {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    fn roles(&self, _: &Section) -> Result<Vec<RoleSpace>, ScenarioError> {
+        let space = Space { features: [].into(), menu: ActionMenu::new(&["wait"]) };
+        Ok(vec![RoleSpace { role: "worker", about: "writes letters", space, capabilities: &[], needs_llm: false }])
+    }
+
+    fn data(&self, _: &Section) -> Result<Vec<DataNeed>, ScenarioError> {
+        Ok(vec![])
+    }
+
+    fn tables(&self) -> Vec<TableSpec> {
+        vec![]
+    }
+
+    fn build(&self, _: &Scenario, _: &DomainData, builder: &mut Builder) -> Result<(), BuildError> {
+        for _ in 0..builder.groups()[0].count {
+            builder.spawn(0, None);
+        }
+        builder.add_systems(Phase::Interpret, observe_nothing);
+        builder.add_systems(Phase::Act, send_a_letter);
+        Ok(())
+    }
+
+    fn forecast(&self, _: &Simulation) -> LanguageForecast {
+        LanguageForecast::default()
+    }
+
+    fn live(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn summary(&self, _: &Simulation) -> Vec<Settled> {
+        vec![]
+    }
+}
+
+fn observe_nothing(agents: Query<(Entity, &Agent, &PolicySlot)>, mut observations: ResMut<Observations>) {
+    for (entity, agent, slot) in &agents {
+        observations.push(agent.id, entity, *slot, &[], LegalActions(1), TextId::EMPTY);
+    }
+}
+
+fn send_a_letter(now: Res<Now>, directory: Res<Directory>, agents: Query<(&Agent, &Choice)>, mut mail: ResMut<Mail>) {
+    let count = directory.len() as u32;
+    for (agent, choice) in &agents {
+        let recipient = AgentId(now.chance.draw(RECIPIENT, now.tick, agent.id).random_range(0..count));
+        let topic = choice.action.map_or(u16::MAX, |action| action.0);
+        mail.send(Message { sender: agent.id, recipient, topic, ..Message::default() });
+    }
+}
+
+/// Waits.
+struct Idle;
+
+impl Policy for Idle {
+    fn decide(&self, _: &DecisionBatch<'_>, actions: &mut [Action]) -> Result<(), PolicyError> {
+        actions.fill(Action(0));
+        Ok(())
+    }
+}
+
+/// A simulation of this many agents in the plain world; its messages are not recorded.
+pub fn simulation(agents: u32) -> Simulation {
+    let text = format!(
+        "name = \"plain\"\nticks = 1000000\n\n[[agents]]\nrole = \"worker\"\ncount = {agents}\npolicy = \"mind\"\n\n\
+         [policy.mind]\nkind = \"idle\"\n\n[domain]\nkind = \"plain\"\n\n[record]\nmessages = false\n"
+    );
+    let scenario = Scenario::parse("plain.toml", &text, &[]).expect("a sound scenario");
+    let options = Options {
+        minds: vec![("mind".to_owned(), Mind::Fixed(Arc::new(Idle)))],
+        language: Arc::new(LanguageHub::new(vec![], None)),
+        data: DomainData::default(),
+        messages: false,
+        shuffle_systems: None,
+    };
+    Simulation::build(&scenario, &Plain, options).expect("it builds")
+}

@@ -1,0 +1,283 @@
+//! Every learner learns a chain whose values are known, repeats itself, is saved and loaded whole, and refuses what
+//! does not fit it.
+
+use llmagentos::base::{
+    Action, ActionMenu, AgentId, Chance, DecisionBatch, LearnError, Learner, LegalActions, Outcome, Policy, PolicyFile,
+    Purpose, Space, Tick, TransitionBatch,
+};
+use llmagentos::record::{read_policy, write_policy};
+use llmagentos::rl::{ALGORITHMS, Algorithm, Discretiser, QLearning, QLearningSettings};
+use rand::RngExt as _;
+
+use super::policy_section;
+
+/// A corridor of five places; a step to the right from the last is worth 1 and ends the episode, all else is worth
+/// nothing. In the first place one cannot go left. γ = 0.9, so the best value of place s is 0.9^(4 − s).
+const PLACES: usize = 5;
+const DISCOUNT: f64 = 0.9;
+const LEFT: Action = Action(0);
+const RIGHT: Action = Action(1);
+
+fn space() -> Space {
+    Space { features: ["noise", "place"].into(), menu: ActionMenu::new(&["left", "right"]) }
+}
+
+fn legal(place: usize) -> LegalActions {
+    if place == 0 { LegalActions(0b10) } else { LegalActions(0b11) }
+}
+
+/// Settings with which an algorithm learns the corridor. A new algorithm needs a line here.
+fn settings(kind: &str) -> &'static str {
+    match kind {
+        "q_learning" => {
+            "state = [{ feature = \"place\", levels = 5 }]\nlearning_rate = 0.2\ndiscount = 0.9\n\
+             exploration = 1.0\nexploration_final = 1.0"
+        }
+        other => panic!("give settings with which algorithm \"{other}\" learns the corridor"),
+    }
+}
+
+fn learner(algorithm: &Algorithm) -> Box<dyn Learner> {
+    let name = algorithm.kind.name;
+    (algorithm.build)(&policy_section(&format!("kind = \"{name}\"\n{}", settings(name))), &space()).expect("builds")
+}
+
+/// A batch in owned columns.
+#[derive(Clone)]
+struct Rows {
+    tick: u64,
+    features: Vec<f32>,
+    actions: Vec<Action>,
+    rewards: Vec<f32>,
+    next_features: Vec<f32>,
+    next_legal: Vec<LegalActions>,
+    outcomes: Vec<Outcome>,
+}
+
+const WALK: Purpose = Purpose::named("test.contract.walk");
+
+impl Rows {
+    /// What 32 walkers at random places meet at a tick; walkers 8, 16 and 24 are cut off.
+    fn at(tick: u64) -> Self {
+        let (mut features, mut actions, mut rewards) = (vec![], vec![], vec![]);
+        let (mut next_features, mut next_legal, mut outcomes) = (vec![], vec![], vec![]);
+        for agent in 0..32 {
+            let mut draw = Chance::new(9).draw(WALK, Tick(tick), AgentId(agent));
+            let place = draw.random_range(0..PLACES);
+            let action = if place > 0 && draw.random::<bool>() { LEFT } else { RIGHT };
+            let ended = action == RIGHT && place + 1 == PLACES;
+            features.extend([draw.random::<f32>(), place as f32]);
+            actions.push(action);
+            rewards.push(if ended { 1.0 } else { 0.0 });
+            let next = if action == RIGHT { place + 1 } else { place - 1 };
+            next_features.extend(if ended { [0.0; 2] } else { [draw.random::<f32>(), next as f32] });
+            next_legal.push(if ended { LegalActions::default() } else { legal(next) });
+            outcomes.push(match agent {
+                _ if ended => Outcome::Terminated,
+                8 | 16 | 24 => Outcome::Truncated,
+                _ => Outcome::Continues,
+            });
+        }
+        Self { tick, features, actions, rewards, next_features, next_legal, outcomes }
+    }
+
+    fn teach(&self, learner: &mut dyn Learner) -> Result<llmagentos::base::LearnStats, LearnError> {
+        let agents: Vec<AgentId> = (0..self.actions.len() as u32).map(|row| AgentId(row + 100)).collect();
+        learner.learn(&TransitionBatch {
+            tick: Tick(self.tick),
+            chance: Chance::new(9),
+            space: &space(),
+            agents: &agents,
+            features: &self.features,
+            actions: &self.actions,
+            rewards: &self.rewards,
+            next_features: &self.next_features,
+            next_legal: &self.next_legal,
+            outcomes: &self.outcomes,
+        })
+    }
+}
+
+fn taught(algorithm: &Algorithm, ticks: u64) -> Box<dyn Learner> {
+    let mut learner = learner(algorithm);
+    for tick in 0..ticks {
+        Rows::at(tick).teach(&mut *learner).expect("all numbers are finite");
+    }
+    learner
+}
+
+/// What a policy does in each place, asked for many agents at a tick.
+fn choices(policy: &dyn Policy, tick: u64) -> Vec<Action> {
+    let places: Vec<usize> = (0..50).map(|row| row % PLACES).collect();
+    let features: Vec<f32> = places.iter().flat_map(|&place| [0.5, place as f32]).collect();
+    let legal: Vec<LegalActions> = places.iter().map(|&place| legal(place)).collect();
+    let agents: Vec<AgentId> = (0..50).map(AgentId).collect();
+    let mut actions = vec![Action(0); 50];
+    let decisions = DecisionBatch {
+        tick: Tick(tick),
+        chance: Chance::new(4),
+        space: &space(),
+        agents: &agents,
+        features: &features,
+        legal: &legal,
+        words: &[],
+        word_ids: &[],
+    };
+    policy.decide(&decisions, &mut actions).expect("it can decide");
+    actions
+}
+
+#[test]
+fn every_algorithm_learns_the_corridor() {
+    for algorithm in ALGORITHMS {
+        let learner = taught(algorithm, 300);
+        assert_eq!(choices(&*learner.deployed(), 0), [RIGHT; 50], "{} does not go right", algorithm.kind.name);
+        let untaught = taught(algorithm, 0);
+        assert_ne!(learner.save(), untaught.save(), "{} learned nothing", algorithm.kind.name);
+    }
+}
+
+#[test]
+fn every_algorithm_says_what_it_learned_from() {
+    for algorithm in ALGORITHMS {
+        let rows = Rows::at(0);
+        let stats = rows.teach(&mut *learner(algorithm)).expect("finite");
+        let ended = rows.outcomes.iter().filter(|outcome| **outcome != Outcome::Continues).count() as u64;
+        assert_eq!((stats.transitions, stats.episodes), (32, ended), "{}", algorithm.kind.name);
+        assert!((stats.reward - rows.rewards.iter().map(|reward| f64::from(*reward)).sum::<f64>()).abs() < 1e-9);
+        assert!(stats.error.is_finite() && stats.error >= 0.0);
+    }
+}
+
+#[test]
+fn q_learning_finds_the_corridors_values() {
+    let section = policy_section(&format!("kind = \"q_learning\"\n{}", settings("q_learning")));
+    let settings: QLearningSettings = section.settings().expect("sound");
+    let discretiser = Discretiser::new(&settings.state, &space(), &section).expect("sound");
+    let mut learner = QLearning::new(settings, discretiser, space());
+    for tick in 0..600 {
+        Rows::at(tick).teach(&mut learner).expect("finite");
+    }
+    let value = |place: usize| DISCOUNT.powi((PLACES - 1 - place) as i32);
+    for place in 0..PLACES {
+        let right = learner.values()[place * 2 + 1];
+        assert!((right - value(place)).abs() < 1e-6, "right of {place}: {right}, not {}", value(place));
+        if place > 0 {
+            let left = learner.values()[place * 2];
+            assert!((left - DISCOUNT * value(place - 1)).abs() < 1e-6, "left of {place}: {left}");
+        }
+    }
+    assert!(learner.values()[0].abs() < 1e-12, "what was never legal was never tried");
+}
+
+#[test]
+fn learning_repeats_itself_and_saved_policies_have_equal_bytes() {
+    for algorithm in ALGORITHMS {
+        let [first, second] =
+            [taught(algorithm, 40), taught(algorithm, 40)].map(|one| write_policy(&one.save(), "abc"));
+        assert_eq!(first, second, "{}", algorithm.kind.name);
+        assert_ne!(first, write_policy(&taught(algorithm, 41).save(), "abc"), "{}", algorithm.kind.name);
+    }
+}
+
+#[test]
+fn a_saved_policy_comes_back_whole() {
+    for algorithm in ALGORITHMS {
+        let mut original = taught(algorithm, 25);
+        let bytes = write_policy(&original.save(), "abc");
+        let file = read_policy(&bytes).expect("readable");
+        assert_eq!(file, original.save());
+        let mut copy = learner(algorithm);
+        copy.load(&file).expect("it fits");
+        assert_eq!(write_policy(&copy.save(), "abc"), bytes);
+        for tick in 0..20 {
+            assert_eq!(choices(&*copy.policy(), tick), choices(&*original.policy(), tick));
+            assert_eq!(choices(&*copy.deployed(), tick), choices(&*original.deployed(), tick));
+        }
+        for tick in 25..40 {
+            Rows::at(tick).teach(&mut *copy).expect("finite");
+            Rows::at(tick).teach(&mut *original).expect("finite");
+        }
+        assert_eq!(
+            copy.save(),
+            original.save(),
+            "{}: learning goes on as if nothing had happened",
+            algorithm.kind.name
+        );
+    }
+}
+
+#[test]
+fn a_saved_policy_for_something_else_is_refused() {
+    let changes: [(fn(&mut PolicyFile), &str); 6] = [
+        (|file| file.kind = "sarsa".into(), "algorithms differ: it was saved with \"sarsa\""),
+        (|file| file.features[1] = "room".into(), "features differ: it was saved with [\"noise\", \"room\"]"),
+        (|file| file.actions.push("wait".into()), "actions differ: it was saved with [\"left\", \"right\", \"wait\"]"),
+        (|file| file.layout.push(' '), "it was saved with"),
+        (|file| file.tensors.truncate(0), "has no array"),
+        (|file| file.tensors[0].shape.reverse(), "has no array"),
+    ];
+    for algorithm in ALGORITHMS {
+        for (change, expected) in &changes {
+            let mut file = taught(algorithm, 3).save();
+            change(&mut file);
+            let mut other = learner(algorithm);
+            let error = other.load(&file).expect_err(expected).to_string();
+            assert!(error.contains(expected), "{error}");
+            assert_eq!(other.save(), learner(algorithm).save(), "a refused policy changes nothing");
+        }
+        let mut file = taught(algorithm, 3).save();
+        file.tensors.iter_mut().find(|tensor| tensor.name == "values").expect("there").values[3] = f64::NAN;
+        let error = learner(algorithm).load(&file).expect_err("no policy acts on NaN").to_string();
+        assert!(error.contains("NaN in cell 3"), "{error}");
+    }
+}
+
+#[test]
+fn damaged_bytes_are_refused_and_never_half_read() {
+    for algorithm in ALGORITHMS {
+        let bytes = write_policy(&taught(algorithm, 3).save(), "abc");
+        for length in [0, 1, 7, 8, 9, 40, bytes.len() / 2, bytes.len() - 1] {
+            let error = read_policy(&bytes[..length]).expect_err("cut off");
+            assert!(error.contains("not a safetensors file") || error.contains("damaged"), "{length}: {error}");
+        }
+        let error = read_policy(&[&bytes[..], &[0]].concat()).expect_err("a byte too many");
+        assert!(error.contains("not a safetensors file") || error.contains("damaged"), "{error}");
+    }
+    assert!(read_policy(b"a,b,c\n1,2,3\n").is_err());
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_refused_with_its_agent_and_tick() {
+    let spoils: [(fn(&mut Rows), &str); 4] = [
+        (|rows| rows.rewards[5] = f32::NAN, "agent 105 at tick 17: its reward is NaN, not a finite number"),
+        (|rows| rows.rewards[5] = f32::INFINITY, "agent 105 at tick 17: its reward is inf, not a finite number"),
+        (|rows| rows.features[7] = f32::NAN, "agent 103 at tick 17: feature \"place\" is NaN, not a finite number"),
+        (
+            |rows| rows.next_features[8] = f32::NEG_INFINITY,
+            "agent 104 at tick 17: feature \"noise\" is -inf, not a finite number",
+        ),
+    ];
+    for algorithm in ALGORITHMS {
+        for (spoil, expected) in &spoils {
+            let mut rows = Rows::at(17);
+            spoil(&mut rows);
+            let mut learner = taught(algorithm, 3);
+            let error = rows.teach(&mut *learner).expect_err(expected);
+            assert_eq!(error.to_string(), *expected);
+            assert_eq!(learner.save(), taught(algorithm, 3).save(), "nothing is learned from a refused batch");
+        }
+    }
+}
+
+#[test]
+fn what_is_deployed_explores_nothing() {
+    for algorithm in ALGORITHMS {
+        let learner = taught(algorithm, 300);
+        let explores = (0..20).any(|tick| choices(&*learner.policy(), tick).contains(&LEFT));
+        assert!(explores, "{} was told to explore always", algorithm.kind.name);
+        for tick in 0..200 {
+            assert_eq!(choices(&*learner.deployed(), tick), [RIGHT; 50], "{}", algorithm.kind.name);
+        }
+    }
+}
