@@ -118,6 +118,9 @@ struct Table {
     values: Vec<f64>,
     visits: Vec<u32>,
     exploration: Exploration,
+    /// Learning is over: what was never tried has only its initial value to speak for it, and is left alone where
+    /// anything was tried.
+    deployed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -146,7 +149,19 @@ impl Table {
             values: self.values.clone(),
             visits: self.visits.clone(),
             exploration: self.exploration,
+            deployed: self.deployed,
         }
+    }
+
+    /// What there is to choose from in a state: the legal actions, or, deployed, those of them that were tried.
+    fn eligible(&self, state: usize, legal: LegalActions) -> LegalActions {
+        if !self.deployed {
+            return legal;
+        }
+        let visits = &self.visits[state * self.actions..(state + 1) * self.actions];
+        let tried =
+            legal.iter().filter(|action| visits[action.index()] > 0).fold(LegalActions::default(), LegalActions::with);
+        if tried.count() > 0 { tried } else { legal }
     }
 
     fn best(&self, state: usize, legal: LegalActions) -> f64 {
@@ -166,6 +181,7 @@ impl Policy for Table {
                 continue;
             }
             let state = self.discretiser.state(decisions.row(row));
+            let legal = self.eligible(state, legal);
             let best = self.best(state, legal);
             let values = &self.values[state * self.actions..(state + 1) * self.actions];
             #[expect(clippy::float_cmp, reason = "the maximum is one of these very numbers")]
@@ -205,6 +221,7 @@ impl QLearning {
             values: vec![settings.initial_value; cells],
             visits: vec![0; cells],
             exploration,
+            deployed: !settings.learn,
         });
         Self { settings, space, table }
     }
@@ -287,7 +304,7 @@ impl Learner for QLearning {
     }
 
     fn deployed(&self) -> Arc<dyn Policy> {
-        Arc::new(Table { exploration: Exploration::NONE, ..self.table.copy() })
+        Arc::new(Table { exploration: Exploration::NONE, deployed: true, ..self.table.copy() })
     }
 
     fn save(&self) -> PolicyFile {

@@ -189,7 +189,6 @@ fn a_scenario_is_read_with_its_defaults() {
         policy: "front".into(),
         compare: Vec::new(),
         llm: Some("small".into()),
-        compare: Vec::new(),
         capabilities: vec!["exceptions".into()],
     };
     let customer = AgentGroup {
@@ -200,7 +199,6 @@ fn a_scenario_is_read_with_its_defaults() {
         policy: "guess".into(),
         compare: Vec::new(),
         llm: None,
-        compare: Vec::new(),
         capabilities: Vec::new(),
     };
     assert_eq!(scenario.agents, [front, customer]);
