@@ -78,9 +78,8 @@ fn every_settings_schema_is_closed_and_every_property_described() {
 
 /// All columns of a domain's runs: those of the engine, and its own by table.
 fn tables_of(own: &[TableSpec]) -> Vec<TableSpec> {
-    let of = |name: &'static str| {
-        own.iter().filter(move |table| table.name == name).flat_map(|table| table.columns.clone())
-    };
+    let of =
+        |name: &'static str| own.iter().filter(move |table| table.name == name).flat_map(|table| table.columns.clone());
     let (before, behind) = metric_columns();
     let metrics = before.into_iter().chain(of("metrics")).chain(behind).collect();
     let agents = agent_columns().into_iter().chain(of("agents")).collect();
