@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use bevy_ecs::change_detection::{DetectChangesMut, Mut};
+use bevy_ecs::entity::Entity;
 use bevy_ecs::system::{Query, Res, ResMut};
 use rayon::prelude::*;
 
 use super::components::{Choice, Menu, Observation};
 use super::mail::Texts;
-use super::minds::{Mind, Minds, Observations};
+use super::minds::{Mind, Minds, ObservationBatch, Observations};
 use super::simulation::{Failure, Now, SimError};
 use crate::base::{Action, DecisionBatch, LegalActions};
 
@@ -22,7 +24,7 @@ pub(super) fn decide(
     failure: Res<Failure>,
     mut minds: ResMut<Minds>,
     mut observations: ResMut<Observations>,
-    mut agents: Query<(&mut Choice, &mut Menu, &mut Observation)>,
+    mut agents: Query<Decided>,
 ) {
     minds.illegal = 0;
     let Minds { entries, illegal } = &mut *minds;
@@ -72,12 +74,35 @@ pub(super) fn decide(
                 memory.decided(slot, &batch.features[row * width..(row + 1) * width], action);
             }
         }
-        for (row, (&entity, &action)) in batch.entities.iter().zip(&actions).enumerate() {
-            if let Ok((mut choice, mut menu, mut observation)) = agents.get_mut(entity) {
-                choice.action = Some(action);
-                menu.legal = batch.legal[row];
-                observation.row = row as u32;
+        commit(batch, &actions, &mut agents);
+    }
+}
+
+/// A batch of at least this share of all agents is worth a walk through their table: one in so many.
+const WALK_SHARE: usize = 4;
+
+/// What Decide writes on an agent.
+type Decided = (Entity, &'static mut Choice, &'static mut Menu, &'static mut Observation);
+
+/// Writes choices on their agents. Where a batch holds many of them, rows that follow the order of the agents' table
+/// are written while walking through it, the others by looking each one up.
+fn commit(batch: &ObservationBatch, actions: &[Action], agents: &mut Query<Decided>) {
+    let mut next = 0;
+    if batch.entities.len() * WALK_SHARE >= agents.iter().len() {
+        for (entity, mut choice, mut menu, mut observation) in &mut *agents {
+            if batch.entities.get(next) == Some(&entity) {
+                choice.bypass_change_detection().action = Some(actions[next]);
+                menu.bypass_change_detection().legal = batch.legal[next];
+                observation.bypass_change_detection().row = next as u32;
+                next += 1;
             }
+        }
+    }
+    for (row, &entity) in batch.entities.iter().enumerate().skip(next) {
+        if let Ok((_, mut choice, mut menu, mut observation)) = agents.get_mut(entity) {
+            choice.bypass_change_detection().action = Some(actions[row]);
+            menu.bypass_change_detection().legal = batch.legal[row];
+            observation.bypass_change_detection().row = row as u32;
         }
     }
 }
@@ -95,19 +120,29 @@ fn repair(actions: &mut [Action], legal: &[LegalActions]) -> u64 {
 }
 
 /// Clears what the last tick left behind, before the domain observes.
-pub(super) fn clear_decisions(
-    mut observations: ResMut<Observations>,
-    mut agents: Query<(&mut Choice, &mut Menu, &mut Observation)>,
-) {
-    let decided: Vec<_> = observations.batches.iter().flat_map(|batch| batch.entities.iter().copied()).collect();
-    for entity in decided {
-        if let Ok((mut choice, mut menu, mut observation)) = agents.get_mut(entity) {
-            choice.action = None;
-            menu.legal = LegalActions::default();
-            *observation = Observation::NONE;
+pub(super) fn clear_decisions(mut observations: ResMut<Observations>, mut agents: Query<Decided>) {
+    let decided: usize = observations.batches.iter().map(|batch| batch.entities.len()).sum();
+    if decided * WALK_SHARE >= agents.iter().len() {
+        for (_, choice, menu, observation) in &mut agents {
+            clear(choice, menu, observation);
+        }
+    } else {
+        for batch in &observations.batches {
+            for &entity in &batch.entities {
+                if let Ok((_, choice, menu, observation)) = agents.get_mut(entity) {
+                    clear(choice, menu, observation);
+                }
+            }
         }
     }
     for batch in &mut observations.batches {
         batch.clear();
     }
+}
+
+/// These three are renewed at every tick, so that no change of theirs is worth marking.
+fn clear(mut choice: Mut<Choice>, mut menu: Mut<Menu>, mut observation: Mut<Observation>) {
+    choice.bypass_change_detection().action = None;
+    menu.bypass_change_detection().legal = LegalActions::default();
+    *observation.bypass_change_detection() = Observation::NONE;
 }

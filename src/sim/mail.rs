@@ -69,13 +69,17 @@ impl Mail {
         self.offsets.clear();
         self.offsets.resize(rows_alive + 1, 0);
         self.rows.clear();
-        self.rows.reserve(self.outgoing.len());
-        for message in &self.outgoing {
-            let row = directory.row(message.recipient).unwrap_or(u32::MAX);
+        let recipients = self.outgoing.iter().map(|message| message.recipient);
+        if directory.is_dense() {
+            // Nobody has left: a row is an id, and needs no looking up.
+            self.rows.extend(recipients.map(|agent| if agent.index() < rows_alive { agent.0 } else { u32::MAX }));
+        } else {
+            self.rows.extend(recipients.map(|agent| directory.row(agent).unwrap_or(u32::MAX)));
+        }
+        for &row in &self.rows {
             if let Some(count) = self.offsets.get_mut(row as usize).filter(|_| row != u32::MAX) {
                 *count += 1;
             }
-            self.rows.push(row);
         }
         // Counts become ends; filling from the back turns ends into starts and keeps the order of equal keys.
         let mut total = 0;
@@ -84,7 +88,7 @@ impl Mail {
             *count = total;
         }
         self.undeliverable = (self.outgoing.len() - total as usize) as u64;
-        self.delivered.clear();
+        // Every place is written below: what stood there need not be wiped first.
         self.delivered.resize(total as usize, Message::default());
         for (message, &row) in self.outgoing.iter().zip(&self.rows).rev() {
             if row != u32::MAX {

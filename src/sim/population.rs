@@ -63,6 +63,11 @@ impl Directory {
         self.rows.get(agent.index()).copied().filter(|&row| row != u32::MAX)
     }
 
+    /// Whether everyone who was ever born is alive, so that ranks are ids.
+    pub(super) fn is_dense(&self) -> bool {
+        self.alive.len() == self.rows.len()
+    }
+
     /// An agent's entity, while it lives.
     #[must_use]
     pub fn entity(&self, agent: AgentId) -> Option<Entity> {
