@@ -72,10 +72,10 @@ struct ScenarioArguments {
     /// The scenario file
     scenario: PathBuf,
     /// Use another seed
-    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     /// Run so many ticks
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     ticks: Option<u64>,
     /// Change any setting, for example agents.service.count=12
     #[arg(long, value_name = "KEY=VALUE")]
@@ -94,7 +94,7 @@ impl ScenarioArguments {
 #[derive(Args)]
 struct CommonArguments {
     /// Threads; results do not depend on it [default: all of this machine]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Fetch nothing; what is not in the cache is an error that says how to get it
     #[arg(long)]
@@ -231,7 +231,10 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
             writeln!(stdout)?;
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "llmagentos", &mut stdout);
+            // The generator takes no refusal from its writer: it gets a buffer that never refuses.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "llmagentos", &mut script);
+            stdout.write_all(&script)?;
         }
     }
     stdout.flush()?;
