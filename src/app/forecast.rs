@@ -17,8 +17,8 @@ pub struct Forecast {
 const PROBE: &str = "The parcel that I ordered last week has come today, but the colour of the lamp in it is not the \
 one that I chose, and the cable is too short for the table where it is to stand. Please tell me what can be done.";
 
-/// What a reading costs besides its own characters: the turn's closing tokens and the options.
-const READING_OVERHEAD_CHARACTERS: u64 = 60;
+/// What a reading costs besides its own characters: the turn's closing tokens and a few options.
+const READING_OVERHEAD_CHARACTERS: u64 = 150;
 
 impl Forecast {
     /// Measures the speed of the first model with one short reading and one short reply.
@@ -29,7 +29,7 @@ impl Forecast {
         let prompt = |suffix: &str| Prompt { system: "".into(), prefix: "".into(), suffix: suffix.into() };
         let choose = Request {
             prompt: prompt(PROBE),
-            ask: Ask::Choose(Choices { options: ["yes".into(), "no".into()].into() }),
+            ask: Ask::Choose(Choices { options: ["yes".into(), "no".into()].into(), content_free: None }),
         };
         let write = Request {
             prompt: prompt("Count from one to ten."),
@@ -63,7 +63,7 @@ impl Forecast {
         let seconds = self.seconds().max(1.0);
         let time = if seconds < 90.0 { format!("{seconds:.0} s") } else { format!("{:.1} min", seconds / 60.0) };
         format!(
-            "language models: up to {} different texts to read and {} replies to write, about {time} on this machine",
+            "language models: up to {} texts to judge and {} replies to write, about {time} on this machine",
             self.needs.readings, self.needs.writings
         )
     }

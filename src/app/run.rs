@@ -130,6 +130,7 @@ pub fn run_scenario(
     let mut manifest = Manifest {
         format: 1,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("LLMAGENTOS_COMMIT").to_owned(),
         scenario: scenario.name.clone(),
         scenario_sha256: scenario_sha256.clone(),
         seed: scenario.seed,

@@ -26,6 +26,10 @@ pub struct Prompt {
 pub struct Choices {
     /// What the model might say, each as the text that would follow the prompt (as the assistant's turn).
     pub options: Arc<[Arc<str>]>,
+    /// A suffix that says nothing, such as the prompt's own with "N/A" in it: the options' scores after it are taken
+    /// away from their scores after the prompt (contextual calibration, Zhao et al. 2021).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_free: Option<Arc<str>>,
 }
 
 /// What is asked for.
@@ -58,7 +62,8 @@ pub struct Request {
 /// A [`Choices`] ask, answered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
-    /// One mean log-probability a token for every option, in the order of the options.
+    /// One mean log-probability a token for every option, in the order of the options; calibrated, the difference of
+    /// two of them.
     pub log_probabilities: Vec<f64>,
 }
 

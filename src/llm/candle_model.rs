@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::attention::{KeyValues, Sequence};
+use super::calibration::Calibration;
 use super::error::LoadError;
 use super::gguf::{Directory, Problem};
 use super::kernels::{Kernel, KernelChoice};
@@ -59,6 +60,7 @@ pub struct CandleModel {
     tokenizer: ChatTokenizer,
     options: CandleOptions,
     cache: Mutex<PrefixCache>,
+    calibration: Calibration,
     digest: String,
 }
 
@@ -109,7 +111,7 @@ impl CandleModel {
         let (loaded, digest) = rayon::join(load, || hexadecimal(&Sha256::digest(&file)));
         let (network, tokenizer) = loaded.map_err(|problem| in_file(path.to_owned(), problem))?;
         let cache = Mutex::new(PrefixCache::new(options.prefix_cache_bytes));
-        Ok(Self { network, tokenizer, options, cache, digest })
+        Ok(Self { network, tokenizer, options, cache, calibration: Calibration::default(), digest })
     }
 
     /// The text that the model reads for a prompt: the chat template around its parts.
@@ -417,10 +419,9 @@ impl CandleModel {
         };
         Ok(choosing.iter().zip(sums).map(answer).collect())
     }
-}
 
-impl LanguageModel for CandleModel {
-    fn answer(&self, requests: &[Request]) -> Result<Vec<Reply>, LanguageError> {
+    /// Answers requests that ask for no calibration.
+    fn answer_plain(&self, requests: &[Request]) -> Result<Vec<Reply>, LanguageError> {
         let jobs: Result<Vec<Job<'_>>, LanguageError> = requests.par_iter().map(|request| self.job(request)).collect();
         let jobs = jobs?;
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
@@ -439,6 +440,12 @@ impl LanguageModel for CandleModel {
             jobs = rest;
         }
         Ok(replies)
+    }
+}
+
+impl LanguageModel for CandleModel {
+    fn answer(&self, requests: &[Request]) -> Result<Vec<Reply>, LanguageError> {
+        self.calibration.answer(requests, |requests| self.answer_plain(requests))
     }
 
     fn identity(&self) -> Vec<(String, String)> {
@@ -465,5 +472,6 @@ fn in_file(path: PathBuf, problem: NetworkProblem) -> LoadError {
 }
 
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |number: u8| char::from_digit(u32::from(number), 16).unwrap_or('?');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

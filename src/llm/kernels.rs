@@ -18,12 +18,13 @@ use super::error::LoadError;
 /// Which code computes the products.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KernelChoice {
-    /// The fastest this processor has.
+    /// The fastest this processor has of the vector kernels and plain Rust, which all give the same bits.
     #[default]
     Auto,
-    /// candle's own quantised product, on any processor. Its answers differ from the other kernels' in last digits.
+    /// candle's own quantised product, the reference. Its answers differ from the other kernels' in last digits, and it
+    /// computes in threads of its own.
     Portable,
-    /// The arithmetic of the vector kernels in plain Rust: the same bits, slowly.
+    /// The arithmetic of the vector kernels in plain Rust, on any processor: the same bits, slowly.
     Plain,
     /// AVX2 with FMA and F16C.
     Avx2,
@@ -44,11 +45,15 @@ impl Kernel {
     /// Turns a choice into a kernel.
     pub fn choose(choice: KernelChoice) -> Result<Self, LoadError> {
         let missing = |features| LoadError::Kernel { kernel: format!("{choice:?}").to_lowercase(), features };
-        match choice {
-            KernelChoice::Auto if has_vnni() => Ok(Self::Vnni),
-            KernelChoice::Auto if has_avx2() => Ok(Self::Avx2),
-            KernelChoice::Auto | KernelChoice::Portable => Ok(Self::Portable),
-            KernelChoice::Plain => Ok(Self::Plain),
+        let wish = match choice {
+            KernelChoice::Auto if has_vnni() => KernelChoice::Vnni,
+            KernelChoice::Auto if has_avx2() => KernelChoice::Avx2,
+            KernelChoice::Auto => KernelChoice::Plain,
+            other => other,
+        };
+        match wish {
+            KernelChoice::Portable => Ok(Self::Portable),
+            KernelChoice::Auto | KernelChoice::Plain => Ok(Self::Plain),
             KernelChoice::Avx2 if has_avx2() => Ok(Self::Avx2),
             KernelChoice::Avx2 => Err(missing("AVX2, FMA and F16C")),
             KernelChoice::Vnni if has_vnni() => Ok(Self::Vnni),
@@ -187,44 +192,54 @@ impl TiledWeights {
 
     /// Writes the products of all rows with the weights; threads take outputs, never parts of a sum.
     pub fn multiply(&self, input: &QuantisedRows, output: &mut [f32]) {
-        assert_eq!(input.blocks, self.blocks, "rows as wide as the weights");
-        assert_eq!(output.len(), input.rows * self.outputs, "a row of output for each row of input");
+        assert_eq!(input.blocks, self.blocks, "rows must be as wide as the weights");
+        assert_eq!(output.len(), input.rows * self.outputs, "there must be a row of output for each row of input");
         let target = Target(output.as_mut_ptr());
         let least = (TASK_BLOCKS / (self.blocks * input.rows).max(1)).max(1);
         (0..self.outputs.div_ceil(LANES)).into_par_iter().with_min_len(least).for_each(|tile| {
+            let width = LANES.min(self.outputs - tile * LANES);
+            let mut sums = [[0.0; LANES]; ROWS];
             let mut row = 0;
             while row < input.rows {
                 let count = ROWS.min(input.rows - row);
-                let sums = self.tile(tile, input, row, count);
-                let width = LANES.min(self.outputs - tile * LANES);
-                for (place, sums) in sums.iter().enumerate().take(count) {
+                self.tile(tile, input, row, &mut sums[..count]);
+                for (place, sums) in sums[..count].iter().enumerate() {
                     let start = (row + place) * self.outputs + tile * LANES;
                     // SAFETY: start + width ≤ rows · outputs, asserted above to be the output's length; each (row, tile)
                     // is written by one task only, so that no two tasks touch the same numbers.
-                    unsafe { std::ptr::copy_nonoverlapping(sums.as_ptr(), target.at(start), width) };
+                    unsafe {
+                        if width == LANES {
+                            target.at(start).cast::<[f32; LANES]>().write_unaligned(*sums);
+                        } else {
+                            std::ptr::copy_nonoverlapping(sums.as_ptr(), target.at(start), width);
+                        }
+                    }
                 }
                 row += count;
             }
         });
     }
 
-    fn tile(&self, tile: usize, input: &QuantisedRows, row: usize, count: usize) -> [[f32; LANES]; ROWS] {
-        let mut sums = [[0.0; LANES]; ROWS];
-        // A full group has its own compiled loop; a rest goes row by row.
-        if count == ROWS {
-            self.rows::<ROWS>(tile, input, row, &mut sums);
-        } else {
-            let mut done = 0;
-            while done < count {
-                let step = if count - done >= 4 { 4 } else { 1 };
-                match step {
-                    4 => self.rows::<4>(tile, input, row + done, first_chunk(&mut sums[done..])),
-                    _ => self.rows::<1>(tile, input, row + done, first_chunk(&mut sums[done..])),
-                }
-                done += step;
-            }
+    /// The sums of one tile for the rows from `row` on: a full group has its own compiled loop, a rest goes by four
+    /// and by one.
+    fn tile(&self, tile: usize, input: &QuantisedRows, mut row: usize, sums: &mut [[f32; LANES]]) {
+        let mut left = sums;
+        while !left.is_empty() {
+            let done = if let Some(group) = left.first_chunk_mut::<ROWS>() {
+                self.rows(tile, input, row, group);
+                ROWS
+            } else if let Some(group) = left.first_chunk_mut::<4>() {
+                self.rows(tile, input, row, group);
+                4
+            } else if let Some(group) = left.first_chunk_mut::<1>() {
+                self.rows(tile, input, row, group);
+                1
+            } else {
+                break;
+            };
+            left = &mut left[done..];
+            row += done;
         }
-        sums
     }
 
     fn rows<const R: usize>(&self, tile: usize, input: &QuantisedRows, row: usize, sums: &mut [[f32; LANES]; R]) {
@@ -246,10 +261,6 @@ impl TiledWeights {
             (Tiles::Eight(tiles), _) => eight_plain(&tiles[range], input, row, sums),
         }
     }
-}
-
-fn first_chunk<const R: usize>(sums: &mut [[f32; LANES]]) -> &mut [[f32; LANES]; R] {
-    sums.first_chunk_mut().expect("a group of rows is at most as long as what is left of it")
 }
 
 /// Where tasks write; sound because each writes its own part only.
@@ -315,7 +326,7 @@ impl QuantisedRows {
         Self { rows: values.len() / width, blocks: width / BLOCK, words, scales }
     }
 
-    #[inline(always)]
+    #[inline]
     fn block(&self, row: usize, block: usize) -> (&[i32; WORDS], (f32, f32, i32)) {
         let place = row * self.blocks + block;
         (&self.words[place], self.scales[place])
@@ -341,6 +352,7 @@ fn quantise(values: &[f32], words: &mut [i32; WORDS]) -> (f32, f32, i32) {
 
 fn four_plain<const R: usize>(tile: &[FourBitBlock], input: &QuantisedRows, row: usize, sums: &mut [[f32; LANES]; R]) {
     for (place, sums) in sums.iter_mut().enumerate() {
+        *sums = [0.0; LANES];
         for (number, block) in tile.iter().enumerate() {
             let (words, (scale, scaled_sum, _)) = input.block(row + place, number);
             for (lane, sum) in sums.iter_mut().enumerate() {
@@ -350,8 +362,8 @@ fn four_plain<const R: usize>(tile: &[FourBitBlock], input: &QuantisedRows, row:
                     let high = words[word + WORDS / 2].to_le_bytes();
                     for byte in 0..4 {
                         let weight = weights[lane][byte];
-                        dot += i32::from(weight & 15) * i32::from(low[byte] as i8);
-                        dot += i32::from(weight >> 4) * i32::from(high[byte] as i8);
+                        dot += i32::from(weight & 15) * i32::from(low[byte].cast_signed());
+                        dot += i32::from(weight >> 4) * i32::from(high[byte].cast_signed());
                     }
                 }
                 *sum = (half_to_single(block.scales[lane]) * scale).mul_add(dot as f32, *sum);
@@ -368,13 +380,14 @@ fn eight_plain<const R: usize>(
     sums: &mut [[f32; LANES]; R],
 ) {
     for (place, sums) in sums.iter_mut().enumerate() {
+        *sums = [0.0; LANES];
         for (number, block) in tile.iter().enumerate() {
             let (words, (scale, _, _)) = input.block(row + place, number);
             for (lane, sum) in sums.iter_mut().enumerate() {
                 let mut dot = 0;
                 for (weights, word) in block.words.iter().zip(words) {
                     for (weight, value) in weights[lane].iter().zip(word.to_le_bytes()) {
-                        dot += i32::from(*weight) * i32::from(value as i8);
+                        dot += i32::from(*weight) * i32::from(value.cast_signed());
                     }
                 }
                 *sum = (half_to_single(block.scales[lane]) * scale).mul_add(dot as f32, *sum);
@@ -402,10 +415,10 @@ pub(super) fn half_to_single(half: u16) -> f32 {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m128i, __m256, __m256i, __m512, __m512i, _mm_loadu_si128, _mm256_abs_epi8, _mm256_add_epi16,
-        _mm256_add_epi32, _mm256_and_si256, _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_loadu_si256,
-        _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
-        _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_sign_epi8, _mm256_srli_epi32, _mm256_storeu_ps,
+        __m128i, __m256, __m256i, __m512, __m512i, _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32,
+        _mm256_and_si256, _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16,
+        _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps,
+        _mm256_setzero_ps, _mm256_setzero_si256, _mm256_sign_epi8, _mm256_srli_epi32, _mm256_storeu_ps,
         _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps,
         _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
         _mm512_setzero_si512, _mm512_srli_epi32, _mm512_storeu_ps, _mm512_xor_si512,
@@ -438,8 +451,8 @@ mod x86 {
                 for (weights, word) in weights.iter().zip(words) {
                     dot = _mm512_dpbusd_epi32(dot, *weights, _mm512_set1_epi32(*word));
                 }
-                let scaled = _mm512_mul_ps(scales, _mm512_set1_ps(scale));
-                *total = _mm512_fmadd_ps(scaled, _mm512_cvtepi32_ps(dot), *total);
+                let factor = _mm512_mul_ps(scales, _mm512_set1_ps(scale));
+                *total = _mm512_fmadd_ps(factor, _mm512_cvtepi32_ps(dot), *total);
                 *total = _mm512_fmadd_ps(offsets, _mm512_set1_ps(scaled_sum), *total);
             }
         }
@@ -468,8 +481,8 @@ mod x86 {
                 for (weights, word) in weights.iter().zip(words) {
                     dot = _mm512_dpbusd_epi32(dot, *weights, _mm512_set1_epi32(*word));
                 }
-                let scaled = _mm512_mul_ps(scales, _mm512_set1_ps(scale));
-                *total = _mm512_fmadd_ps(scaled, _mm512_cvtepi32_ps(dot), *total);
+                let factor = _mm512_mul_ps(scales, _mm512_set1_ps(scale));
+                *total = _mm512_fmadd_ps(factor, _mm512_cvtepi32_ps(dot), *total);
             }
         }
         store_512(&totals, sums);
@@ -503,8 +516,8 @@ mod x86 {
                         pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(*weights, _mm256_set1_epi32(*word)));
                     }
                     let dot = _mm256_madd_epi16(pairs, ones);
-                    let scaled = _mm256_mul_ps(scales, _mm256_set1_ps(scale));
-                    *total = _mm256_fmadd_ps(scaled, _mm256_cvtepi32_ps(dot), *total);
+                    let factor = _mm256_mul_ps(scales, _mm256_set1_ps(scale));
+                    *total = _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(dot), *total);
                     *total = _mm256_fmadd_ps(offsets, _mm256_set1_ps(scaled_sum), *total);
                 }
             }
@@ -534,8 +547,8 @@ mod x86 {
                         let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weights), value);
                         dot = _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, ones));
                     }
-                    let scaled = _mm256_mul_ps(scales, _mm256_set1_ps(scale));
-                    *total = _mm256_fmadd_ps(scaled, _mm256_cvtepi32_ps(dot), *total);
+                    let factor = _mm256_mul_ps(scales, _mm256_set1_ps(scale));
+                    *total = _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(dot), *total);
                 }
             }
             store_256(&totals, sums, half);
@@ -575,7 +588,7 @@ mod x86 {
     fn halves_256(halves: &[u16; LANES], half: usize) -> __m256 {
         let halves: &[u16; LANES / 2] = halves[half * LANES / 2..].first_chunk().expect("half of the numbers");
         // SAFETY: 16 bytes are read from 16 bytes.
-        _mm256_cvtph_ps(unsafe { _mm_loadu_si128(halves.as_ptr().cast::<__m128i>()) })
+        _mm256_cvtph_ps(unsafe { std::ptr::read_unaligned(halves.as_ptr().cast::<__m128i>()) })
     }
 
     #[target_feature(enable = "avx2")]

@@ -4,6 +4,7 @@
 
 mod attention;
 mod backends;
+mod calibration;
 mod candle_model;
 mod error;
 mod gguf;

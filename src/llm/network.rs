@@ -178,6 +178,9 @@ impl Network {
         let mut keys = vec![0.0; rows.len() * key_width];
         let mut values = vec![0.0; rows.len() * key_width];
         let mut change = vec![0.0; states.len()];
+        let inner = self.layers.first().map_or(0, |layer| layer.gate.outputs());
+        let mut gate = vec![0.0; rows.len() * inner];
+        let mut up = vec![0.0; rows.len() * inner];
         let scale = 1.0 / (self.cache.head_width as f32).sqrt();
         for (number, layer) in self.layers.iter().enumerate() {
             self.normalise(&states, &layer.attention_norm, &mut normed);
@@ -189,7 +192,9 @@ impl Network {
                 let position = starts[row.sequence] + own_positions[place];
                 let turns = &self.turns[position * self.pairs..(position + 1) * self.pairs];
                 let query = &mut queries[place * query_width..][..query_width];
-                query.iter_mut().for_each(|number| *number *= scale);
+                for number in query.iter_mut() {
+                    *number *= scale;
+                }
                 rotate(query, self.cache.head_width, turns);
                 let key = &mut keys[place * key_width..][..key_width];
                 rotate(key, self.cache.head_width, turns);
@@ -199,7 +204,14 @@ impl Network {
             self.attend(sequences, rows, &own_positions, number, &queries, &mut attended);
             layer.attention_output.apply(&Activations::new(&attended, query_width), &mut change)?;
             add(&mut states, &change);
-            self.feed_forward(layer, &mut states, &mut normed, &mut change)?;
+            self.normalise(&states, &layer.feed_forward_norm, &mut normed);
+            let input = Activations::new(&normed, width);
+            layer.gate.apply(&input, &mut gate)?;
+            layer.up.apply(&input, &mut up)?;
+            let gates = gate.par_chunks_exact_mut(inner).zip(up.par_chunks_exact(inner));
+            gates.with_min_len(4).for_each(|(gate, up)| self.kernel.gate(gate, up));
+            layer.down.apply(&Activations::new(&gate, inner), &mut change)?;
+            add(&mut states, &change);
         }
         for (row, position) in rows.iter().zip(&own_positions) {
             sequences[row.sequence].own.filled(position + 1);
@@ -255,27 +267,6 @@ impl Network {
             };
             self.kernel.attend(&task, scores, output);
         });
-    }
-
-    fn feed_forward(
-        &self,
-        layer: &Layer,
-        states: &mut [f32],
-        normed: &mut [f32],
-        change: &mut [f32],
-    ) -> Result<(), LanguageError> {
-        self.normalise(states, &layer.feed_forward_norm, normed);
-        let inner = layer.gate.outputs();
-        let input = Activations::new(normed, self.width);
-        let mut gate = vec![0.0; input.rows * inner];
-        let mut up = vec![0.0; input.rows * inner];
-        layer.gate.apply(&input, &mut gate)?;
-        layer.up.apply(&input, &mut up)?;
-        let rows = gate.par_chunks_exact_mut(inner).zip(up.par_chunks_exact(inner));
-        rows.with_min_len(4).for_each(|(gate, up)| self.kernel.gate(gate, up));
-        layer.down.apply(&Activations::new(&gate, inner), change)?;
-        add(states, change);
-        Ok(())
     }
 }
 

@@ -60,7 +60,8 @@ impl ScriptedModel {
 
 impl LanguageModel for ScriptedModel {
     fn answer(&self, requests: &[Request]) -> Result<Vec<Reply>, LanguageError> {
-        requests.iter().map(|request| self.reply(request)).collect()
+        let plain = |requests: &[Request]| requests.iter().map(|request| self.reply(request)).collect();
+        super::calibration::Calibration::default().answer(requests, plain)
     }
 
     fn identity(&self) -> Vec<(String, String)> {

@@ -277,7 +277,14 @@ pub(super) fn request_digest(request: &Request) -> [u8; 32] {
     text(&request.prompt.prefix);
     text(&request.prompt.suffix);
     match &request.ask {
-        Ask::Choose(choices) => choices.options.iter().for_each(|option| text(option)),
+        Ask::Choose(choices) => {
+            choices.options.iter().for_each(|option| text(option));
+            if let Some(suffix) = &choices.content_free {
+                // Nor can an option have this length.
+                hasher.update((u64::MAX - 1).to_le_bytes());
+                hasher.update(suffix.as_bytes());
+            }
+        }
         Ask::Write { tokens_max, temperature, draw } => {
             // No option can have this length, so that no choice has the digest of a request to write.
             hasher.update(u64::MAX.to_le_bytes());

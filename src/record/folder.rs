@@ -128,17 +128,10 @@ impl RunFolder {
         let path = self.temporary.join(&name);
         let csv_error = |source| RecordError::Csv { path: path.clone(), source };
         if !self.tables.contains_key(&name) {
-            let file = self.create_file(&path)?;
+            let file = create_file(&path)?;
             self.tables.insert(name.clone(), CsvTable::new(&table.spec, file).map_err(csv_error)?);
         }
         self.tables.get_mut(&name).expect("just made").append(table).map_err(csv_error)
-    }
-
-    fn create_file(&self, path: &Path) -> Result<File, RecordError> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(io("create", folder))?;
-        }
-        File::create(path).map_err(io("create", path))
     }
 
     /// Writes a whole file.
@@ -147,7 +140,7 @@ impl RunFolder {
     /// When it cannot be written.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RecordError> {
         let path = self.temporary.join(name);
-        self.create_file(&path)?;
+        create_file(&path)?;
         fs::write(&path, bytes).map_err(io("write", &path))
     }
 
@@ -157,7 +150,7 @@ impl RunFolder {
     /// When it cannot be made.
     pub fn stream(&self, name: &str) -> Result<BufWriter<File>, RecordError> {
         let path = self.temporary.join(name);
-        Ok(BufWriter::with_capacity(1 << 16, self.create_file(&path)?))
+        Ok(BufWriter::with_capacity(1 << 16, create_file(&path)?))
     }
 
     /// Closes the tables; after this only [`RunFolder::write`] may add files.
@@ -234,6 +227,14 @@ fn lock_of(temporary: &Path) -> PathBuf {
     let mut path = temporary.as_os_str().to_owned();
     path.push(LOCK);
     path.into()
+}
+
+/// Makes a file, and the folder it stands in.
+fn create_file(path: &Path) -> Result<File, RecordError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(io("create", folder))?;
+    }
+    File::create(path).map_err(io("create", path))
 }
 
 /// Removes folders of runs that were killed: partial ones whose lock nobody holds. The lock goes last and is held until

@@ -34,6 +34,8 @@ pub struct Manifest {
     pub format: u32,
     /// The program's version.
     pub version: String,
+    /// The commit it was built from; `unknown` for builds outside a release from a checkout.
+    pub commit: String,
     /// The scenario's name.
     pub scenario: String,
     /// SHA-256 of `scenario.toml`, the resolved scenario.

@@ -63,15 +63,12 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
         actions.push(memory.actions[index]);
         rewards.push(memory.rewards[index]);
         outcomes.push(memory.outcomes[index]);
-        match row {
-            Some(row) => {
-                next_features.extend_from_slice(&batch.features[row * width..(row + 1) * width]);
-                next_legal.push(batch.legal[row]);
-            }
-            None => {
-                next_features.resize(next_features.len() + width, 0.0);
-                next_legal.push(LegalActions::default());
-            }
+        if let Some(row) = row {
+            next_features.extend_from_slice(&batch.features[row * width..(row + 1) * width]);
+            next_legal.push(batch.legal[row]);
+        } else {
+            next_features.resize(next_features.len() + width, 0.0);
+            next_legal.push(LegalActions::default());
         }
         memory.open[index] = false;
     }

@@ -14,7 +14,7 @@ const SCENARIO: &str = "scenarios/customer_service.toml";
 fn customer_service_with_a_real_model() {
     // Fetched once into the user's cache; without them this test fails and says why.
     model_file();
-    for id in ["tau2-retail-tasks", "tau2-retail-database"] {
+    for id in ["tau2-retail-tasks", "tau2-retail-db"] {
         assets().pull(id, &mut Silent).unwrap_or_else(|error| panic!("{error}"));
     }
     let out = TempDir::new().unwrap();

@@ -26,7 +26,7 @@ fn prompt(system: &str, prefix: &str, suffix: &str) -> Prompt {
 
 fn choose(prompt: Prompt, options: &[&str]) -> Request {
     let options = options.iter().map(|option| Arc::from(*option)).collect();
-    Request { prompt, ask: Ask::Choose(Choices { options }) }
+    Request { prompt, ask: Ask::Choose(Choices { options, content_free: None }) }
 }
 
 fn write(prompt: Prompt, tokens_max: u32, temperature: f32, draw: u32) -> Request {
@@ -138,12 +138,36 @@ fn agreement(model: &CandleModel) -> (usize, f64) {
 
 #[test]
 fn greedy_replies_and_first_tokens_agree_with_llama_cpp() {
+    let (agreeing, widest) = agreement(&MODEL);
+    assert!(agreeing >= 3, "{agreeing} of 5 greedy replies agree");
+    assert!(widest < 0.6, "first log-probabilities differ by up to {widest}");
+}
+
+/// The widest and the mean distance of first log-probabilities from those in double precision without rounded
+/// activations, over five prompts and five tokens each.
+fn distance_from_exact(model: &CandleModel) -> (f64, f64) {
+    let exact: Value = serde_json::from_str(include_str!("data/exact_logits.json")).expect("the numbers are JSON");
+    let mut distances = Vec::new();
+    for entry in exact["first"].as_array().expect("a list") {
+        let prompt = prompt(string(entry, "system"), "", string(entry, "user"));
+        let logits: Vec<f64> =
+            model.next_logits(&prompt).expect("the model computes").into_iter().map(f64::from).collect();
+        let total = llmagentos::base::log_sum_exp(&logits);
+        for token in entry["top"].as_array().expect("a list") {
+            let ours = logits[token["id"].as_u64().expect("an id") as usize] - total;
+            distances.push((ours - token["logprob"].as_f64().expect("a number")).abs());
+        }
+    }
+    assert_eq!(distances.len(), 25);
+    (distances.iter().copied().fold(0.0, f64::max), distances.iter().sum::<f64>() / 25.0)
+}
+
+#[test]
+fn first_tokens_are_as_likely_as_in_double_precision() {
+    // llama.cpp's own numbers for the same tokens are up to 0.22 away, 0.07 in the mean; each kernel rounds in its own way.
     for kernel in [KernelChoice::Auto, KernelChoice::Portable] {
-        let model = load(CandleOptions { kernel, ..CandleOptions::default() });
-        let (agreeing, widest) = agreement(&model);
-        let least = if kernel == KernelChoice::Auto { 3 } else { 2 };
-        assert!(agreeing >= least, "{agreeing} of 5 greedy replies agree with {kernel:?}");
-        assert!(widest < 0.6, "first log-probabilities differ by up to {widest} with {kernel:?}");
+        let (widest, mean) = distance_from_exact(&load(CandleOptions { kernel, ..CandleOptions::default() }));
+        assert!(widest < 0.35 && mean < 0.11, "{kernel:?} is up to {widest} away, {mean} in the mean");
     }
 }
 
@@ -162,14 +186,15 @@ fn bits_do_not_depend_on_threads() {
 #[test]
 fn bits_do_not_depend_on_the_batch_or_the_prefix_cache() {
     for kernel in [KernelChoice::Auto, KernelChoice::Portable] {
-        let requests = mixed_requests(if kernel == KernelChoice::Auto { 32 } else { 8 });
+        let requests = mixed_requests(if kernel == KernelChoice::Auto { 32 } else { 2 });
         let cached = CandleOptions { kernel, ..CandleOptions::default() };
         let shared = load(cached.clone());
         let whole = bits(&answers(&shared, &requests));
         let again = bits(&answers(&shared, &requests));
         assert_eq!(again, whole, "the second time, from the cache ({kernel:?})");
         let plain = load(CandleOptions { prefix_cache_bytes: 0, batch_tokens: 1000, ..cached });
-        for size in [1, 8] {
+        // candle's own product takes seconds for what the other kernels do at once.
+        for size in if kernel == KernelChoice::Auto { vec![1, 8] } else { vec![1] } {
             let parts: Vec<Answer> = requests.chunks(size).flat_map(|part| answers(&plain, part)).collect();
             assert_eq!(bits(&parts), whole, "batches of {size} without the cache ({kernel:?})");
         }
@@ -182,7 +207,7 @@ fn every_kernel_with_tiles_gives_the_same_bits() {
     let expected =
         bits(&answers(&load(CandleOptions { kernel: KernelChoice::Plain, ..CandleOptions::default() }), &requests));
     for kernel in [KernelChoice::Avx2, KernelChoice::Vnni] {
-        // A processor without the instructions refuses the kernel, which is tested in the unit tests.
+        // A processor without the instructions refuses the kernel.
         if let Ok(model) = CandleModel::load(&model_file(), CandleOptions { kernel, ..CandleOptions::default() }) {
             assert_eq!(bits(&answers(&model, &requests)), expected, "{kernel:?}");
         }

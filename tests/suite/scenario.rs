@@ -188,6 +188,7 @@ fn a_scenario_is_read_with_its_defaults() {
         persona: "patient and brief".into(),
         policy: "front".into(),
         llm: Some("small".into()),
+        compare: Vec::new(),
         capabilities: vec!["exceptions".into()],
     };
     let customer = AgentGroup {
@@ -197,6 +198,7 @@ fn a_scenario_is_read_with_its_defaults() {
         persona: String::new(),
         policy: "guess".into(),
         llm: None,
+        compare: Vec::new(),
         capabilities: Vec::new(),
     };
     assert_eq!(scenario.agents, [front, customer]);

@@ -6,10 +6,11 @@ use bevy_ecs::resource::Resource;
 use bevy_ecs::system::{Query, Res, ResMut};
 use rand::RngExt;
 
-use super::intents::Intent;
+use super::intents::{Intent, Intents};
 use super::observe::IDENTIFICATION;
 use super::prompts;
 use super::record::end_case;
+use super::settings::Words;
 use super::spaces::{CUSTOMER_ACT_LIST, CustomerAct, STAFF_ACT_LIST, StaffAct};
 use super::state::{Customer, Desk, Ending, NO_TOPIC, Staff, Wording, sentence};
 use crate::base::{Answer, Message, Performative, Purpose, TextId};
@@ -83,18 +84,18 @@ pub fn staff_acts(
             _ => (about, about.map_or(NO_TOPIC, |intent| intent as u16)),
         };
         let model = llm.model.expect("checked: staff have a language model");
-        let variants = desk.settings.words_variants;
-        let draw = now.chance.draw(WORDING, now.tick, agent.id).random_range(0..variants);
-        let request = prompts::speak(
-            speakers.of(agent.persona),
-            act,
-            words_about,
-            desk.settings.words_tokens_max,
-            desk.settings.words_temperature,
-            draw,
-        );
+        let system = speakers.of(agent.persona);
+        let settings = &desk.settings;
+        let (request, phrases) = match settings.words {
+            Words::Choose => (prompts::choose_words(system, act, words_about), prompts::phrases(act, words_about)),
+            Words::Write => {
+                let draw = now.chance.draw(WORDING, now.tick, agent.id).random_range(0..settings.words_variants);
+                let (tokens_max, temperature) = (settings.words_tokens_max, settings.words_temperature);
+                (prompts::write_words(system, act, words_about, tokens_max, temperature, draw), Arc::default())
+            }
+        };
         let ticket = queue.ask(agent.id, model, request);
-        member.wording = Some(Wording { recipient: customer_id, performative, topic, ticket });
+        member.wording = Some(Wording { recipient: customer_id, performative, topic, ticket, phrases });
         customer.file.messages += 1;
 
         let ending = match act {
@@ -132,8 +133,8 @@ fn carry_out(customer: &mut Customer, intent: Intent) -> Option<Ending> {
     customer.needs = customer.needs.without(intent);
     let file = &mut customer.file;
     file.done = file.done.with(intent);
-    file.evidence = Default::default();
-    file.denied = Default::default();
+    file.evidence = [0.0; Intent::COUNT];
+    file.denied = Intents::default();
     file.confirmed = None;
     file.readings = 0;
     None
@@ -141,6 +142,7 @@ fn carry_out(customer: &mut Customer, intent: Intent) -> Option<Ending> {
 
 /// Words have come: the staff's messages go out.
 pub fn send_words(
+    now: Res<Now>,
     directory: Res<Directory>,
     queue: Res<LanguageQueue>,
     mut texts: ResMut<Texts>,
@@ -152,7 +154,13 @@ pub fn send_words(
         let Some(wording) = member.wording.take() else { continue };
         let text = match queue.answer(wording.ticket) {
             Some(Answer::Text(words)) => texts.0.intern(words),
-            _ => TextId::EMPTY,
+            Some(Answer::Scored(scored)) => {
+                let mut draw = now.chance.draw(WORDING, now.tick, agent.id);
+                let chosen = pick(&scored.probabilities(), draw.random());
+                texts.0.intern(&wording.phrases[chosen])
+            }
+            // The model failed: the run stops at the end of this tick.
+            None => TextId::EMPTY,
         };
         mail.send(Message {
             sender: agent.id,
@@ -163,6 +171,16 @@ pub fn send_words(
             text,
         });
     }
+}
+
+/// The place at which the running sum of `probabilities` passes `uniform`.
+fn pick(probabilities: &[f64], uniform: f64) -> usize {
+    let mut sum = 0.0;
+    let passed = probabilities.iter().position(|probability| {
+        sum += probability;
+        uniform < sum
+    });
+    passed.unwrap_or(probabilities.len() - 1)
 }
 
 /// Customers answer.

@@ -18,7 +18,7 @@ mod words;
 use bevy_ecs::schedule::IntoScheduleConfigs;
 
 pub use intents::{Intent, Intents, OrderStates};
-pub use settings::{CustomerServiceSettings, RewardSettings};
+pub use settings::{CustomerServiceSettings, RewardSettings, Words};
 pub use state::Counts;
 pub use tasks::{Task, read_tasks};
 
@@ -166,13 +166,17 @@ impl Domain for CustomerService {
             .flat_map(|task| task.sentences.iter().take(4).map(|sentence| sentence.chars().count() as u64))
             .collect();
         let (readings, characters) = (said.len() as u64, said.iter().sum::<u64>());
-        // Acts with an intent are four offers and five confirmations; seven more say the same to everyone.
-        let writings = 16 * speakers * u64::from(desk.settings.words_variants);
+        // Acts with an intent are four offers and five confirmations; five more say the same to everyone.
+        let wordings = 14 * speakers;
+        let (chosen, written) = match desk.settings.words {
+            Words::Choose => (wordings, 0),
+            Words::Write => (0, wordings * u64::from(desk.settings.words_variants)),
+        };
         LanguageForecast {
-            readings: (readings as f64 * share) as u64,
-            reading_characters: (characters as f64 * share) as u64,
-            writings,
-            writing_tokens: writings * u64::from(desk.settings.words_tokens_max),
+            readings: (readings as f64 * share) as u64 + chosen,
+            reading_characters: (characters as f64 * share) as u64 + chosen * 100,
+            writings: written,
+            writing_tokens: written * u64::from(desk.settings.words_tokens_max),
         }
     }
 

@@ -15,7 +15,6 @@ const ASK_AGAIN_MAX: u32 = 3;
 
 /// Customers take in what they are asked; the staff takes in what customers say, and asks its language model to read
 /// what is in words only.
-#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 pub fn take_in_messages(
     directory: Res<Directory>,
     mail: Res<Mail>,
@@ -75,7 +74,6 @@ fn intent_of(topic: u16) -> Option<Intent> {
 }
 
 /// Readings become evidence; whoever has something to decide gets an observation.
-#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 pub fn hand_in_observations(
     directory: Res<Directory>,
     queue: Res<LanguageQueue>,
@@ -97,7 +95,7 @@ pub fn hand_in_observations(
                 observations.push(agent.id, entity, *slot, &features, legal, TextId::EMPTY);
             }
         } else if let Ok((agent, slot, customer)) = customers.get(entity) {
-            observe_customer(&mut observations, entity, agent, slot, customer);
+            observe_customer(&mut observations, entity, agent, *slot, customer);
         }
     }
 }
@@ -161,7 +159,7 @@ fn observe_customer(
     observations: &mut Observations,
     entity: Entity,
     agent: &Agent,
-    slot: &PolicySlot,
+    slot: PolicySlot,
     customer: &Customer,
 ) {
     let Some(asked) = customer.asked else { return };
@@ -169,5 +167,5 @@ fn observe_customer(
     let features =
         [f32::from(asked as u8), f32::from(u8::from(is_right)), f32::from(u8::from(!customer.needs.is_empty()))];
     let legal = LegalActions::all(super::spaces::CUSTOMER_ACTS.len());
-    observations.push(agent.id, entity, *slot, &features, legal, TextId::EMPTY);
+    observations.push(agent.id, entity, slot, &features, legal, TextId::EMPTY);
 }

@@ -24,13 +24,16 @@ pub struct CustomerServiceSettings {
     /// probabilities are raised.
     #[serde(default = "default_reading_weight")]
     pub reading_weight: f64,
-    /// Most tokens of a sentence that the staff's language model words.
+    /// How the staff's language model words an act.
+    #[serde(default)]
+    pub words: Words,
+    /// With `words = "write"`: most tokens of a sentence.
     #[serde(default = "default_words_tokens_max")]
     pub words_tokens_max: u32,
-    /// Sampling temperature of the wording; 0 takes the likeliest word each time.
+    /// With `words = "write"`: sampling temperature; 0 takes the likeliest word each time.
     #[serde(default)]
     pub words_temperature: f32,
-    /// How many different wordings of one and the same act are asked for.
+    /// With `words = "write"`: how many different sentences for one and the same act are asked for.
     #[serde(default = "default_one")]
     pub words_variants: u32,
     /// The tasks: a file in tau2-bench's format instead of the catalogue's 114 retail tasks.
@@ -42,6 +45,17 @@ pub struct CustomerServiceSettings {
     /// What events are worth to the staff.
     #[serde(default)]
     pub reward: RewardSettings,
+}
+
+/// How a language model words an act.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Words {
+    /// It says which of a few given sentences its persona would say, and one is drawn by that. Small models can.
+    #[default]
+    Choose,
+    /// It writes a sentence of its own. Needs a model that can: one of 135M parameters mostly cannot.
+    Write,
 }
 
 /// What events are worth to the member of staff that they happen to.

@@ -1,6 +1,7 @@
 //! The state of the world: customers, their case files, the staff, the two queues, and what is counted.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bevy_ecs::component::Component;
 use bevy_ecs::resource::Resource;
@@ -91,6 +92,7 @@ pub enum Ending {
 
 /// A service agent or specialist. Written in Observe (what came in), Act, Advance and Reward.
 #[derive(Component, Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that do not exclude each other")]
 pub struct Staff {
     /// Takes transfers.
     pub specialist: bool,
@@ -115,7 +117,7 @@ pub struct Staff {
 }
 
 /// A message whose words a language model is asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wording {
     /// To whom.
     pub recipient: AgentId,
@@ -125,6 +127,8 @@ pub struct Wording {
     pub topic: u16,
     /// Its words to come.
     pub ticket: Ticket,
+    /// The sentences to choose from; none when the model writes its own.
+    pub phrases: Arc<[Arc<str>]>,
 }
 
 /// A message's topic when it is about no intent.
