@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::assets::{self, AssetSettings, Assets, AssetsCommand, TerminalProgress};
+use super::assets::{self, AssetError, AssetSettings, Assets, AssetsCommand, TerminalProgress};
 use super::error::{AppError, ExitCode};
 use super::prepare::load_scenario;
 use super::registry::kinds;
@@ -146,7 +146,12 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let _ = ctrlc::set_handler(move || heard.store(true, Ordering::Relaxed));
     match carry_out(cli.command, &stop) {
         Ok(code) => code as u8,
-        Err(AppError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Ok as u8,
+        // Whoever reads has read enough.
+        Err(AppError::Output(error) | AppError::Asset(AssetError::Output(error)))
+            if error.kind() == io::ErrorKind::BrokenPipe =>
+        {
+            ExitCode::Ok as u8
+        }
         Err(error) => {
             report(&error);
             error.exit_code() as u8

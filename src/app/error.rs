@@ -62,7 +62,7 @@ pub enum AppError {
     #[error(transparent)]
     Build(BuildError),
     /// The simulation had to stop.
-    #[error("{0}")]
+    #[error("{0}\n\nnothing of this run was kept")]
     Sim(#[from] SimError),
     /// The results cannot be written.
     #[error("{}\n\nnothing of this run was kept; {}", .0, record_help(.0))]

@@ -18,7 +18,7 @@ fn customer_service_with_a_real_model() {
         assets().pull(id, &mut Silent).unwrap_or_else(|error| panic!("{error}"));
     }
     let out = TempDir::new().unwrap();
-    let run = run_into(out.path(), SCENARIO, &["--ticks", "60", "--no-compare"]);
+    let run = run_into(out.path(), SCENARIO, &["--ticks", "30", "--no-compare"]);
 
     // The transcript holds what a model said, in its own words, and its probabilities.
     let transcript = fs::read_to_string(run.join("llm.jsonl")).expect("a transcript");

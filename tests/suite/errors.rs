@@ -52,7 +52,11 @@ impl Place {
     /// `run` of the service desk with these settings fails so.
     fn run_fails(&self, more: &[&str], code: i32, fragments: &[&str]) {
         let out = self.path("out");
-        fails(&[&["run", SERVICE_DESK, "--quiet", "--ticks", "20", "--out", text(&out)], more].concat(), code, fragments);
+        fails(
+            &[&["run", SERVICE_DESK, "--quiet", "--ticks", "20", "--out", text(&out)], more].concat(),
+            code,
+            fragments,
+        );
         let left: Vec<_> = fs::read_dir(&out).map(|entries| entries.flatten().collect()).unwrap_or_default();
         assert!(left.is_empty(), "{more:?} left {left:?}");
     }
@@ -63,9 +67,17 @@ fn scenario_files_that_cannot_be_read() {
     let place = Place::new();
     let missing = place.path("none.toml");
     fails(&["run", text(&missing)], 2, &["none.toml: there is no such file", "scenarios/"]);
-    fails(&["check", text(place.0.path())], 2, &["is a folder, not a scenario file", "scenarios/customer_service.toml"]);
+    fails(
+        &["check", text(place.0.path())],
+        2,
+        &["is a folder, not a scenario file", "scenarios/customer_service.toml"],
+    );
     let empty = place.file("empty.toml", "");
-    fails(&["check", text(&empty)], 2, &["the scenario is empty", "`name`, `ticks` and `[domain]`", "kind = \"random\""]);
+    fails(
+        &["check", text(&empty)],
+        2,
+        &["the scenario is empty", "`name`, `ticks` and `[domain]`", "kind = \"random\""],
+    );
     let large = place.file("large.toml", "");
     fs::File::options().write(true).open(&large).unwrap().set_len(100 << 20).unwrap();
     fails(&["check", text(&large)], 2, &["104857600 bytes long", "8 MiB", "keep data in files of its own"]);
@@ -84,7 +96,11 @@ fn scenarios_that_are_wrong() {
         ("ticks = 400", "ticks = \"long\"", &["`ticks` must be a whole number, but is text"]),
         ("ticks = 400", "ticks = 0", &["`ticks` is 0, but must be from 1", "5 ticks = 0", "out of range"]),
         ("count = 4", "count = -4", &["`agents.service.count` is -4", "from 0 to 10000000"]),
-        ("kind = \"q_learning\"", "kind = \"q_lerning\"", &["unknown kind \"q_lerning\"", "did you mean `q_learning`?"]),
+        (
+            "kind = \"q_learning\"",
+            "kind = \"q_lerning\"",
+            &["unknown kind \"q_lerning\"", "did you mean `q_learning`?"],
+        ),
         ("policy = \"front\"", "policy = \"frnt\"", &["there is no policy \"frnt\"", "did you mean `front`?"]),
         ("role = \"service\"", "role = \"servce\"", &["has no role \"servce\"", "did you mean `service`?"]),
         ("feature = \"orders\"", "feature = \"ordrs\"", &["do not see a feature \"ordrs\"", "did you mean `orders`?"]),
@@ -130,7 +146,11 @@ fn a_mistake_is_shown_in_its_line() {
 #[test]
 fn settings_and_flags_that_are_wrong() {
     let place = Place::new();
-    place.run_fails(&["--set", "agents.nobody.count=2"], 2, &["no group of agents named `nobody`", "groups: `service`"]);
+    place.run_fails(
+        &["--set", "agents.nobody.count=2"],
+        2,
+        &["no group of agents named `nobody`", "groups: `service`"],
+    );
     place.run_fails(&["--set", "agents.service.count"], 2, &["the override has no `=`", "agents.front.count=12"]);
     place.run_fails(&["--set", "agents.service.count=many"], 2, &["must be a whole number, but is text"]);
     place.run_fails(&["--set", "nothing.at.all=1"], 2, &["nothing"]);
