@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::assets::{self, AssetSettings, Assets, AssetsCommand, TerminalProgress};
+use super::assets::{self, AssetError, AssetSettings, Assets, AssetsCommand, TerminalProgress};
 use super::error::{AppError, ExitCode};
 use super::prepare::load_scenario;
 use super::registry::kinds;
@@ -72,10 +72,10 @@ struct ScenarioArguments {
     /// The scenario file
     scenario: PathBuf,
     /// Use another seed
-    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     /// Run so many ticks
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     ticks: Option<u64>,
     /// Change any setting, for example agents.service.count=12
     #[arg(long, value_name = "KEY=VALUE")]
@@ -94,7 +94,7 @@ impl ScenarioArguments {
 #[derive(Args)]
 struct CommonArguments {
     /// Threads; results do not depend on it [default: all of this machine]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Fetch nothing; what is not in the cache is an error that says how to get it
     #[arg(long)]
@@ -146,7 +146,12 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let _ = ctrlc::set_handler(move || heard.store(true, Ordering::Relaxed));
     match carry_out(cli.command, &stop) {
         Ok(code) => code as u8,
-        Err(AppError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Ok as u8,
+        // Whoever reads has read enough.
+        Err(AppError::Output(error) | AppError::Asset(AssetError::Output(error)))
+            if error.kind() == io::ErrorKind::BrokenPipe =>
+        {
+            ExitCode::Ok as u8
+        }
         Err(error) => {
             report(&error);
             error.exit_code() as u8
@@ -231,7 +236,10 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
             writeln!(stdout)?;
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "llmagentos", &mut stdout);
+            // The generator takes no refusal from its writer: it gets a buffer that never refuses.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "llmagentos", &mut script);
+            stdout.write_all(&script)?;
         }
     }
     stdout.flush()?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::assets::AssetError;
-use crate::llm::BackendError;
+use crate::llm::{BackendError, LoadError};
 use crate::record::RecordError;
 use crate::scenario::ScenarioError;
 use crate::sim::{BuildError, SimError};
@@ -46,16 +46,26 @@ pub enum AppError {
     #[error(transparent)]
     Asset(#[from] AssetError),
     /// A language model cannot be made ready.
-    #[error(transparent)]
+    #[error("{}{}", .0, model_help(.0))]
     Backend(#[from] BackendError),
+    /// A file that the domain reads does not hold what it should.
+    #[error("{}: {problem}\n\nthe domain reads its `{key}` from it: mend the file, or name another with `{key}_path` in [domain]", path.display())]
+    Data {
+        /// The domain's name for it.
+        key: String,
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// The simulation cannot be built.
     #[error(transparent)]
     Build(BuildError),
     /// The simulation had to stop.
-    #[error("{0}")]
+    #[error("{0}\n\nnothing of this run was kept")]
     Sim(#[from] SimError),
     /// The results cannot be written.
-    #[error("{0}\n\nnothing of this run was kept; free space or choose another folder with --out")]
+    #[error("{}\n\nnothing of this run was kept; {}", .0, record_help(.0))]
     Record(#[from] RecordError),
     /// A saved policy cannot be loaded.
     #[error("policy \"{policy}\" cannot start from {}: {problem}\n\nname a run of a scenario with the same `state`, roles and domain, or take `load` away", path.display())]
@@ -68,7 +78,7 @@ pub enum AppError {
         problem: String,
     },
     /// A transcript cannot be replayed.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}: {problem}\n\nreplay needs the whole folder of a finished run of this scenario, as the run left it", path.display())]
     Transcript {
         /// Which.
         path: PathBuf,
@@ -79,7 +89,7 @@ pub enum AppError {
     #[error("interrupted; nothing of this run was kept")]
     Interrupted,
     /// The rayon pool could not be made.
-    #[error("cannot start {threads} threads: {problem}")]
+    #[error("cannot start {threads} threads: {problem}\n\nname fewer with --threads")]
     Threads {
         /// How many.
         threads: usize,
@@ -89,6 +99,33 @@ pub enum AppError {
     /// Standard output could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
+}
+
+/// What to do about a model that cannot be made ready, where the message does not say it.
+fn model_help(error: &BackendError) -> &'static str {
+    match error {
+        BackendError::Load(LoadError::Unreadable { .. }) => {
+            "\n\nname a GGUF file with `path` in the scenario's [llm.NAME], or an asset with `model`"
+        }
+        BackendError::Load(_) => {
+            "\n\nname another file with `path` in the scenario's [llm.NAME], or an asset with `model`: \
+             `llmagentos assets list` shows those that are known to run"
+        }
+        BackendError::Transcript { .. } => "\n\nname the llm.jsonl of a finished run with `transcript`",
+        BackendError::Scenario(_) => "",
+    }
+}
+
+fn record_help(error: &RecordError) -> &'static str {
+    use std::io::ErrorKind;
+    match error {
+        RecordError::Io { source, .. }
+            if matches!(source.kind(), ErrorKind::AlreadyExists | ErrorKind::NotADirectory) =>
+        {
+            "a file is in the way: choose another folder with --out, or move it"
+        }
+        _ => "free space or choose another folder with --out",
+    }
 }
 
 impl From<BuildError> for AppError {
@@ -113,6 +150,7 @@ impl AppError {
             Self::Backend(BackendError::Scenario(_))
             | Self::Scenario(_)
             | Self::File { .. }
+            | Self::Data { .. }
             | Self::SavedPolicy { .. }
             | Self::Transcript { .. }
             | Self::Build(BuildError::Data { .. } | BuildError::Scenario(_))

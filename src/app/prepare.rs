@@ -92,10 +92,10 @@ impl Prepared {
                 Some(path) => (PathBuf::from(path), path.clone()),
                 None => (preparation.assets.pull(need.asset, preparation.progress)?, need.asset.to_owned()),
             };
-            let bytes = std::fs::read(&path).map_err(|error| AppError::File {
+            let bytes = std::fs::read(&path).map_err(|error| AppError::Data {
+                key: need.key.to_owned(),
                 path: path.clone(),
                 problem: error.to_string(),
-                help: format!("the domain reads its `{}` from it; name another in [domain]", need.key),
             })?;
             data_sources.insert(need.key.to_owned(), DataSource { source, sha256: sha256_hex(&bytes) });
             data.0.insert(need.key, bytes.into());
@@ -143,9 +143,9 @@ fn load_model(
         Some(file) => Some(match (file.path, file.asset) {
             (Some(path), _) => PathBuf::from(path),
             (None, Some(asset)) => match preparation.assets.pull(&asset, preparation.progress) {
-                Err(error @ super::assets::AssetError::Unknown { .. }) => {
-                    let help = "`llmagentos assets list` shows the catalogue; `path` takes any GGUF file";
-                    return Err(section.invalid("model", error.to_string(), help).into());
+                Err(super::assets::AssetError::Unknown { .. }) => {
+                    let help = "`llmagentos assets list` shows the catalogue; `path` takes a GGUF file of your own";
+                    return Err(section.invalid("model", format!("there is no asset {asset:?}"), help).into());
                 }
                 found => found?,
             },

@@ -20,7 +20,7 @@ use crate::base::{LanguageError, LanguageModel, PolicyFile};
 use crate::llm::LanguageHub;
 use crate::record::{Manifest, RunFolder, Settled, sha256_hex, write_policy};
 use crate::scenario::Scenario;
-use crate::sim::{Domain, Mind, Options, SimError, Simulation};
+use crate::sim::{BuildError, Domain, Mind, Options, SimError, Simulation};
 
 /// How a run is carried out. Nothing here changes a byte of its outputs.
 pub struct RunOptions {
@@ -235,7 +235,14 @@ impl Course<'_> {
             messages,
             shuffle_systems: self.options.shuffle_systems,
         };
-        Ok(Simulation::build(self.scenario, self.domain, options)?)
+        Simulation::build(self.scenario, self.domain, options).map_err(|error| match error {
+            BuildError::Data { key, problem } => AppError::Data {
+                key: key.to_owned(),
+                path: self.prepared.data_sources.get(key).map_or(key, |source| &source.source).into(),
+                problem,
+            },
+            other => other.into(),
+        })
     }
 
     /// How long the run will take, measured on the models that it will use.

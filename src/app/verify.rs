@@ -23,6 +23,9 @@ pub struct VerifyOptions {
     pub stop: Arc<AtomicBool>,
 }
 
+/// The resolved scenario inside a run folder.
+const SCENARIO: &str = "scenario.toml";
+
 /// The first difference between a record and what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -56,7 +59,16 @@ pub fn verify_run(
 ) -> Result<Option<Difference>, AppError> {
     let manifest = read_manifest(folder)?;
     let recorded = sums_of(folder)?;
-    let scenario = load_scenario(&folder.join("scenario.toml"), &[])?;
+    // Another scenario makes another run: its differences would say nothing about the recorded one.
+    match recorded.iter().find(|sum| sum.name == SCENARIO) {
+        None => return Ok(Some(absent(SCENARIO, "is missing from the run folder"))),
+        Some(sum) if sum.sha256 != manifest.scenario_sha256 => {
+            let what = "is not the scenario that was run: its SHA-256 differs from the manifest's";
+            return Ok(Some(absent(SCENARIO, what)));
+        }
+        Some(_) => {}
+    }
+    let scenario = load_scenario(&folder.join(SCENARIO), &[])?;
     if manifest.version != env!("CARGO_PKG_VERSION") {
         progress.note(&format!(
             "the run was written by version {}, this is {}: differences may be due to that",
@@ -89,6 +101,14 @@ pub fn verify_run(
             };
         }
     };
+    for (name, source) in &manifest.data {
+        if again.manifest.data.get(name).is_some_and(|now| now.sha256 != source.sha256) {
+            progress.note(&format!(
+                "{}: the domain's `{name}` is not the file that the run read: differences may be due to that",
+                source.source
+            ));
+        }
+    }
     let repeated = sums_of(&again.folder)?;
     for sum in repeated.iter().filter(|sum| sum.name != "timings.json") {
         match recorded.iter().find(|old| old.name == sum.name) {

@@ -50,12 +50,40 @@ pub struct RunFolder {
     temporary: PathBuf,
     /// Open tables by their file's name inside the folder.
     tables: BTreeMap<String, CsvTable<File>>,
-    /// Held for as long as the folder is being written: a folder whose lock is free belongs to a dead process.
-    lock: Option<File>,
+    /// Held for as long as the folder is not published: a folder whose lock is free belongs to a dead process. It lies
+    /// beside the folder, so that it covers the renaming too.
+    _lock: Lock,
 }
 
 const PARTIAL: &str = ".partial-";
 const LOCK: &str = ".lock";
+
+/// A locked file that goes when it is dropped.
+struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    /// A new file, locked; `None` where its name is taken.
+    fn take(path: &Path) -> Result<Option<Self>, RecordError> {
+        let file = match File::create_new(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(None),
+            Err(error) => return Err(io("create a folder in the results folder:", path)(error)),
+        };
+        file.lock().map_err(io("lock", path))?;
+        // Between the two steps another process may have swept it as the lock of a dead one.
+        Ok(path.exists().then(|| Self { path: path.to_owned(), _file: file }))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Removed while it is still held. What cannot be removed is swept by a later run.
+        let _ = fs::remove_file(&self.path);
+    }
+}
 
 /// The one file whose bytes may differ between equal runs.
 const TIMINGS: &str = "timings.json";
@@ -74,19 +102,14 @@ impl RunFolder {
     pub fn create(parent: &Path, token: u32) -> Result<Self, RecordError> {
         fs::create_dir_all(parent).map_err(io("create the results folder", parent))?;
         sweep(parent);
-        let mut attempt = 0;
-        let temporary = loop {
-            let path = parent.join(format!("{PARTIAL}{token}-{attempt}"));
-            match fs::create_dir(&path) {
-                Ok(()) => break path,
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
-                Err(error) => return Err(io("create a folder in the results folder:", &path)(error)),
-            }
-        };
-        let lock_path = temporary.join(LOCK);
-        let lock = File::create(&lock_path).map_err(io("create", &lock_path))?;
-        lock.lock().map_err(io("lock", &lock_path))?;
-        Ok(Self { parent: parent.to_owned(), temporary, tables: BTreeMap::new(), lock: Some(lock) })
+        for attempt in 0..1000 {
+            let temporary = parent.join(format!("{PARTIAL}{token}-{attempt}"));
+            let Some(lock) = Lock::take(&lock_of(&temporary))? else { continue };
+            fs::create_dir(&temporary).map_err(io("create a folder in the results folder:", &temporary))?;
+            return Ok(Self { parent: parent.to_owned(), temporary, tables: BTreeMap::new(), _lock: lock });
+        }
+        let taken = std::io::Error::other("its temporary names are all taken by runs under way");
+        Err(io("create a folder in the results folder", parent)(taken))
     }
 
     /// Where the files stand until the folder is published.
@@ -158,9 +181,6 @@ impl RunFolder {
     /// When it cannot be renamed.
     pub fn publish(mut self, name: &str) -> Result<PathBuf, RecordError> {
         self.close_tables()?;
-        drop(self.lock.take());
-        let lock_path = self.temporary.join(LOCK);
-        fs::remove_file(&lock_path).map_err(io("remove", &lock_path))?;
         let ours = sums_of(&self.temporary)?;
         for attempt in 1..10_000 {
             let target = self.parent.join(if attempt == 1 { name.to_owned() } else { format!("{name}.{attempt}") });
@@ -197,11 +217,16 @@ impl Drop for RunFolder {
     fn drop(&mut self) {
         if !self.temporary.as_os_str().is_empty() {
             self.tables.clear();
-            drop(self.lock.take());
             // Nothing can be done about a failure here; a later run sweeps what is left.
             let _ = fs::remove_dir_all(&self.temporary);
         }
     }
+}
+
+fn lock_of(temporary: &Path) -> PathBuf {
+    let mut path = temporary.as_os_str().to_owned();
+    path.push(LOCK);
+    path.into()
 }
 
 /// Makes a file, and the folder it stands in.
@@ -212,18 +237,21 @@ fn create_file(path: &Path) -> Result<File, RecordError> {
     File::create(path).map_err(io("create", path))
 }
 
-/// Removes folders of runs that were killed: partial ones whose lock nobody holds.
+/// Removes folders of runs that were killed: partial ones whose lock nobody holds. The lock goes last and is held until
+/// then, so that no folder is ever without one.
 fn sweep(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(PARTIAL) {
-            continue;
-        }
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(folder) = name.strip_suffix(LOCK).filter(|name| name.starts_with(PARTIAL)) else { continue };
         let path = entry.path();
-        if let Ok(lock) = File::open(path.join(LOCK))
+        if let Ok(lock) = File::open(&path)
             && lock.try_lock().is_ok()
         {
-            let _ = fs::remove_dir_all(&path);
+            let folder = parent.join(folder);
+            if fs::remove_dir_all(&folder).is_ok() || !folder.exists() {
+                let _ = fs::remove_file(&path);
+            }
         }
     }
 }
@@ -248,7 +276,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Hashes of all files below a folder, by name; the lock is left out.
+/// Hashes of all files below a folder, by name.
 ///
 /// # Errors
 /// When one cannot be read.
@@ -263,9 +291,6 @@ pub fn sums_of(folder: &Path) -> Result<Vec<FileSum>, RecordError> {
                 continue;
             }
             let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-            if name == LOCK {
-                continue;
-            }
             let mut file = File::open(&path).map_err(io("read", &path))?;
             let mut hasher = Sha256::new();
             let mut buffer = vec![0; 1 << 16];

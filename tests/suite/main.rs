@@ -3,8 +3,13 @@
 mod architecture;
 mod assets;
 mod chance;
+mod command;
 mod contract;
+mod determinism;
+mod end_to_end;
 mod engine;
+mod errors;
+mod golden;
 mod llm_unit;
 mod reference_llm;
 mod reference_rl;
