@@ -48,7 +48,7 @@ pub struct RunOutcome {
     pub manifest: Manifest,
     /// Each contender's name and summary, the run itself first.
     pub comparison: Vec<(String, Vec<Settled>)>,
-    /// Seconds of the run, fetches left out.
+    /// Seconds from the start to the end, fetches included.
     pub seconds: f64,
 }
 
@@ -91,7 +91,7 @@ pub fn run_scenario(
         prepared: &prepared,
         options,
         folder: &mut folder,
-        phases: vec![("prepare", loaded)],
+        phases: vec![("prepare".to_owned(), loaded)],
         ticks: 0,
     };
     if let Some(text) = pool.install(|| course.forecast())? {
@@ -157,15 +157,15 @@ fn folder_name(scenario: &Scenario, scenario_sha256: &str) -> String {
     format!("{}-{}-s{}", scenario.name, &scenario_sha256[..8], scenario.seed)
 }
 
-fn timings(phases: &[(&str, Duration)], ticks: u64, seconds: f64, threads: usize) -> String {
+fn timings(phases: &[(String, Duration)], ticks: u64, seconds: f64, threads: usize) -> String {
     let mut simulated = Duration::ZERO;
     let parts: serde_json::Map<String, serde_json::Value> = phases
         .iter()
         .map(|(name, duration)| {
-            if *name != "prepare" {
+            if name != "prepare" {
                 simulated += *duration;
             }
-            ((*name).to_owned(), json!(duration.as_secs_f64()))
+            (name.clone(), json!(duration.as_secs_f64()))
         })
         .collect();
     let value = json!({
@@ -199,7 +199,7 @@ struct Course<'a> {
     prepared: &'a Prepared,
     options: &'a RunOptions,
     folder: &'a mut RunFolder,
-    phases: Vec<(&'static str, Duration)>,
+    phases: Vec<(String, Duration)>,
     ticks: u64,
 }
 
@@ -252,9 +252,12 @@ impl Course<'_> {
         }
         let silent = Arc::new(LanguageHub::new(Vec::new(), None));
         let simulation = self.simulation(silent, self.prepared.minds(self.scenario)?, false)?;
-        let forecast = Forecast::measure(&self.prepared.models, self.domain.forecast(&simulation))
-            .map_err(|error| AppError::Sim(SimError::Language { tick: crate::base::Tick(0), error }))?;
-        Ok(Some(forecast.text()))
+        match Forecast::measure(&self.prepared.models, self.domain.forecast(&simulation)) {
+            Ok(forecast) => Ok(Some(forecast.text())),
+            // A model that answers from a transcript takes no time worth telling.
+            Err(LanguageError::Replay(_)) => Ok(None),
+            Err(error) => Err(SimError::Language { tick: simulation.tick(), error }.into()),
+        }
     }
 
     fn run(
@@ -285,7 +288,8 @@ impl Course<'_> {
         bar.finish();
         hub.finish().map_err(|error| SimError::Language { tick: simulation.tick(), error })?;
         self.ticks += self.scenario.ticks;
-        self.phases.push((if place.is_empty() { "run" } else { "compare" }, started.elapsed()));
+        let phase = if place.is_empty() { "run" } else { place.trim_end_matches('/') };
+        self.phases.push((phase.to_owned(), started.elapsed()));
         Ok((self.domain.summary(&simulation), simulation.learned()))
     }
 }

@@ -87,7 +87,7 @@ pub struct CandleSettings {
     /// A GGUF file to use instead of the catalogue's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Which code multiplies: "auto" takes the fastest that the processor has; "portable" is candle's own, on any.
+    /// Which code multiplies: "auto" takes the fastest that the processor has, and all it takes give the same bits.
     #[serde(default)]
     pub kernel: KernelSetting,
     /// Memory for the keys and values of prompt beginnings that many requests share, in MiB.
@@ -108,7 +108,7 @@ pub struct CandleSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KernelSetting {
-    /// The fastest that the processor has.
+    /// The fastest of "vnni", "avx2" and "plain" that the processor has.
     #[default]
     Auto,
     /// candle's own quantised product.

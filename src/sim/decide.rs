@@ -9,9 +9,10 @@ use bevy_ecs::system::{Query, Res, ResMut};
 use rayon::prelude::*;
 
 use super::components::{Choice, Menu, Observation};
+use super::failure::{Failure, SimError};
 use super::mail::Texts;
 use super::minds::{Mind, Minds, ObservationBatch, Observations};
-use super::simulation::{Failure, Now, SimError};
+use super::now::Now;
 use crate::base::{Action, DecisionBatch, LegalActions};
 
 /// Rows a thread takes at a time. Fixed, so that the split does not depend on the number of threads.

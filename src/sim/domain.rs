@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::simulation::Builder;
+use super::builder::Builder;
 use crate::base::Space;
 use crate::scenario::{Kind, Scenario, ScenarioError, Section};
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::system::{Res, ResMut};
 
-use super::simulation::{Failure, Now, SimError};
-use crate::base::{AgentId, Answer, LanguageService, Reply, Request};
+use super::failure::{Failure, SimError};
+use super::now::Now;
+use crate::base::{AgentId, Answer, LanguageError, LanguageService, Reply, Request};
 
 /// A request's place in the queue of its phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +81,16 @@ pub(super) fn answer_requests(
         let agents: Vec<AgentId> = group.iter().map(|&ticket| asked[ticket].0).collect();
         let requests: Vec<Request> = group.iter().map(|&ticket| asked[ticket].2.clone()).collect();
         match language.0.answer(now.tick, asked[group[0]].1, &agents, &requests) {
+            Ok(replies) if replies.len() != group.len() => {
+                let problem = format!("{} requests were answered by {} replies", group.len(), replies.len());
+                failure.set(SimError::Language { tick: now.tick, error: LanguageError::Backend(problem) });
+                return;
+            }
             Ok(replies) => {
                 for (&ticket, reply) in group.iter().zip(replies) {
                     queue.counts.calls += 1;
                     queue.counts.remembered += u64::from(reply.remembered);
-                    queue.counts.tokens_read += u64::from(reply.tokens.prompt - reply.tokens.reused);
+                    queue.counts.tokens_read += u64::from(reply.tokens.prompt.saturating_sub(reply.tokens.reused));
                     queue.counts.tokens_answered += u64::from(reply.tokens.answer);
                     queue.replies[ticket] = Some(reply);
                 }

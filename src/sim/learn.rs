@@ -5,8 +5,9 @@ use bevy_ecs::system::{Query, Res, ResMut};
 use rayon::prelude::*;
 
 use super::components::{Agent, PolicySlot, Reward};
+use super::failure::{Failure, SimError};
 use super::minds::{Mind, MindEntry, Minds, ObservationBatch, Observations};
-use super::simulation::{Failure, Now, SimError};
+use super::now::Now;
 use crate::base::{Action, AgentId, LearnStats, LegalActions, Outcome, TransitionBatch};
 
 /// The system of [`super::Phase::Learn`].

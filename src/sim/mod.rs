@@ -1,24 +1,32 @@
 //! The engine: agents as entities, the phases of a tick, mail, decisions, learning. Knows no file, no model, no
 //! clock on the wall; what it shares with the other floors is plain data in [`crate::base`].
 
+mod builder;
 mod components;
 mod decide;
 mod domain;
+mod failure;
 mod language;
 mod learn;
 mod mail;
 mod minds;
+mod now;
 mod phase;
 mod population;
 mod simulation;
+mod spaces;
 mod tables;
 
+pub use builder::Builder;
 pub use components::{Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RoleId};
 pub use domain::{BuildError, DataNeed, Domain, DomainData, LanguageForecast, RoleSpace};
+pub use failure::{Failure, SimError};
 pub use language::{LanguageCounts, LanguageQueue, Ticket};
 pub use mail::{Mail, Texts};
 pub use minds::{Mind, Observations};
+pub use now::Now;
 pub use phase::Phase;
 pub use population::{Birth, Directory, Group, Population};
-pub use simulation::{Builder, Failure, Now, Options, SimError, Simulation, spaces_of_policies};
+pub use simulation::{Options, Simulation};
+pub use spaces::spaces_of_policies;
 pub use tables::{Tables, agent_columns, learning_columns, message_columns, metric_columns};

@@ -1,106 +1,29 @@
 //! A simulation: a world of agents that is stepped tick by tick. No global state, so several live side by side.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use bevy_ecs::component::Component;
-use bevy_ecs::resource::Resource;
 use bevy_ecs::schedule::{
     IntoScheduleConfigs, LogLevel, Schedule, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor,
 };
-use bevy_ecs::system::ScheduleSystem;
 use bevy_ecs::world::World;
 
+use super::builder::{AgentTable, Builder};
 use super::decide::{clear_decisions, decide};
 use super::domain::{BuildError, Domain, DomainData};
+use super::failure::{Failure, SimError};
 use super::language::{Language, LanguageQueue, answer_requests};
 use super::learn::{credit_rewards, learn};
 use super::mail::{Mail, Texts, deliver_mail};
 use super::minds::{DecisionMemory, Mind, MindEntry, Minds, ObservationBatch, Observations};
+use super::now::{Now, Recording};
 use super::phase::Phase;
-use super::population::{Birth, Directory, Group, Population, cross_barrier};
+use super::population::{Directory, Population, cross_barrier};
+use super::spaces::{population_of, spaces_of_policies};
 use super::tables::{Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns};
-use super::{PersonaId, RoleId};
-use crate::base::{
-    AgentId, Chance, LanguageError, LanguageService, LearnError, LearnStats, PolicyError, PolicyFile, Space, Tick,
-};
-use crate::record::{Column, TableSpec};
+use crate::base::{Chance, LanguageService, LearnStats, PolicyFile, Tick};
+use crate::record::TableSpec;
 use crate::scenario::Scenario;
-
-/// The tick's own facts. Read by everyone.
-#[derive(Resource, Clone, Copy, Debug)]
-pub struct Now {
-    /// The tick.
-    pub tick: Tick,
-    /// The run's chance.
-    pub chance: Chance,
-    /// Simulated seconds a tick.
-    pub seconds_per_tick: f64,
-    /// Whether this is the scenario's last tick.
-    pub last: bool,
-}
-
-/// Why a simulation had to stop.
-#[derive(Debug, thiserror::Error)]
-pub enum SimError {
-    /// A policy could not decide.
-    #[error("tick {tick}: policy \"{policy}\" could not decide: {error}")]
-    Policy {
-        /// When.
-        tick: Tick,
-        /// Which.
-        policy: String,
-        /// Why.
-        error: PolicyError,
-    },
-    /// A learner could not learn.
-    #[error("policy \"{policy}\" could not learn: {error}")]
-    Learn {
-        /// Which.
-        policy: String,
-        /// Why.
-        error: LearnError,
-    },
-    /// A language model could not answer.
-    #[error("tick {tick}: {error}")]
-    Language {
-        /// When.
-        tick: Tick,
-        /// Why.
-        error: LanguageError,
-    },
-    /// The world itself found something that cannot go on.
-    #[error("tick {tick}: {problem}")]
-    World {
-        /// When.
-        tick: Tick,
-        /// What.
-        problem: String,
-    },
-}
-
-/// Where a system says that the run cannot go on; the first to say so is heard.
-#[derive(Resource, Default, Debug)]
-pub struct Failure(Mutex<Option<SimError>>);
-
-impl Failure {
-    /// The run stops at the end of this tick with this error.
-    pub fn set(&self, error: SimError) {
-        let mut slot = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        slot.get_or_insert(error);
-    }
-
-    fn take(&self) -> Option<SimError> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
-    }
-}
-
-/// What is recorded, and how often.
-#[derive(Resource, Clone, Copy, Debug)]
-pub(super) struct Recording {
-    pub messages: bool,
-    pub learning_every: u64,
-}
 
 /// What a simulation is built from besides its scenario.
 pub struct Options {
@@ -119,77 +42,6 @@ pub struct Options {
 
 #[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct TickSchedule;
-
-/// What a domain adds to.
-pub struct Builder {
-    /// The world, for resources. Agents come through `spawn` or [`Population`].
-    pub world: World,
-    schedule: Schedule,
-    metrics: Vec<Column>,
-    agents: Option<AgentTable>,
-}
-
-/// The domain's part of `agents.csv`.
-struct AgentTable {
-    columns: Vec<Column>,
-    rows: AgentRows,
-}
-
-/// Writes a domain's part of an agent's row.
-type AgentRows = fn(&World, bevy_ecs::entity::Entity) -> Vec<crate::record::Value>;
-
-impl Builder {
-    /// Adds systems to a phase. Two systems of a phase that touch the same data need an order (`.chain()`,
-    /// `.before(…)`): without one the simulation does not build.
-    pub fn add_systems<M>(&mut self, phase: Phase, systems: impl IntoScheduleConfigs<ScheduleSystem, M>) {
-        self.schedule.add_systems(systems.in_set(phase));
-    }
-
-    /// Adds a resource.
-    pub fn insert_resource(&mut self, resource: impl Resource) {
-        self.world.insert_resource(resource);
-    }
-
-    /// Asks for an agent of a group at the first barrier.
-    pub fn spawn(&mut self, group: u16, birth: Option<Birth>) -> AgentId {
-        self.world.resource_mut::<Population>().spawn(group, birth)
-    }
-
-    /// Asks for all agents that a group declares, each with this component.
-    pub fn spawn_group<C: Component>(&mut self, group: u16, component: impl Fn() -> C) {
-        let count = self.world.resource::<Population>().groups[usize::from(group)].count;
-        for _ in 0..count {
-            let component = component();
-            self.spawn(
-                group,
-                Some(Box::new(move |entity| {
-                    entity.insert(component);
-                })),
-            );
-        }
-    }
-
-    /// The scenario's groups.
-    #[must_use]
-    pub fn groups(&self) -> &[Group] {
-        &self.world.resource::<Population>().groups
-    }
-
-    /// Declares the domain's columns of `metrics.csv`; its Record systems fill them with [`Tables::metrics`].
-    pub fn metric_columns(&mut self, columns: &[Column]) {
-        self.metrics = columns.to_vec();
-    }
-
-    /// Declares the domain's columns of `agents.csv`, and how they are read off an agent.
-    pub fn agent_rows(&mut self, columns: &[Column], rows: AgentRows) {
-        self.agents = Some(AgentTable { columns: columns.to_vec(), rows });
-    }
-
-    /// Adds a table of the domain's own.
-    pub fn add_table(&mut self, spec: TableSpec) {
-        self.world.resource_mut::<Tables>().add(spec);
-    }
-}
 
 /// A running simulation.
 pub struct Simulation {
@@ -210,7 +62,10 @@ impl Simulation {
         let mut entries = Vec::new();
         let mut batches = Vec::new();
         for (name, mind) in options.minds {
-            let space = spaces[&name].clone();
+            let Some(space) = spaces.get(&name).cloned() else {
+                let help = "name it in a group (`policy`, `compare`), or leave it out of the minds";
+                return Err(scenario.invalid(&format!("policy.{name}"), "no group of agents uses it", help).into());
+            };
             let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(space.features.len()));
             let name = Arc::from(name);
             entries.push(MindEntry { name, mind, space, memory, stats: LearnStats::default(), agents: 0 });
@@ -370,87 +225,4 @@ fn new_schedule(shuffle: Option<u64>) -> Schedule {
         (credit_rewards, close_rows).chain().in_set(Phase::Close),
     ));
     schedule
-}
-
-/// What each policy's agents see and may do: the space of the roles that use it, which must be one and the same.
-///
-/// # Errors
-/// When a group has a role or capability the domain does not know, lacks a language model it needs, or shares a
-/// policy with a role that sees something else.
-pub fn spaces_of_policies(
-    scenario: &Scenario,
-    domain: &dyn Domain,
-) -> Result<BTreeMap<String, Space>, crate::scenario::ScenarioError> {
-    let roles = domain.roles(&scenario.domain)?;
-    let mut spaces: BTreeMap<String, (Space, String)> = BTreeMap::new();
-    for group in &scenario.agents {
-        let at = |key: &str| format!("agents.{}.{key}", group.name);
-        let known: Vec<&str> = roles.iter().map(|role| role.role).collect();
-        let Some(role) = roles.iter().find(|role| role.role == group.role) else {
-            return Err(scenario.invalid(
-                &at("role"),
-                format!("domain \"{}\" has no role \"{}\"", domain.kind().name, group.role),
-                crate::scenario::one_of(&group.role, &known),
-            ));
-        };
-        if let Some(unknown) = group.capabilities.iter().find(|&name| !role.capabilities.contains(&name.as_str())) {
-            return Err(scenario.invalid(
-                &at("capabilities"),
-                format!("role \"{}\" has no capability \"{unknown}\"", role.role),
-                crate::scenario::one_of(unknown, role.capabilities),
-            ));
-        }
-        if role.needs_llm && group.llm.is_none() {
-            return Err(scenario.invalid(
-                &at("llm"),
-                format!("agents of role \"{}\" need a language model", role.role),
-                "add `llm = \"NAME\"` to the group, and a table [llm.NAME]",
-            ));
-        }
-        for (key, policy) in
-            std::iter::once(("policy", &group.policy)).chain(group.compare.iter().map(|other| ("compare", other)))
-        {
-            let (space, other) =
-                spaces.entry(policy.clone()).or_insert_with(|| (role.space.clone(), group.role.clone()));
-            if *space != role.space {
-                return Err(scenario.invalid(
-                    &at(key),
-                    format!(
-                        "policy \"{policy}\" already serves role \"{other}\", which sees and does other things than \"{}\"",
-                        role.role
-                    ),
-                    "give each role a policy of its own",
-                ));
-            }
-        }
-    }
-    Ok(spaces.into_iter().map(|(name, (space, _))| (name, space)).collect())
-}
-
-fn population_of(scenario: &Scenario) -> Population {
-    let mut population = Population::default();
-    let place = |names: &mut Vec<Arc<str>>, name: &str| {
-        names.iter().position(|known| &**known == name).unwrap_or_else(|| {
-            names.push(Arc::from(name));
-            names.len() - 1
-        }) as u16
-    };
-    let policies: Vec<&String> = scenario.policies.keys().collect();
-    let models: Vec<&String> = scenario.models.keys().collect();
-    for group in &scenario.agents {
-        let position = |names: &[&String], name: &String| {
-            names.iter().position(|known| *known == name).expect("a parsed scenario's references hold") as u16
-        };
-        let declared = Group {
-            name: Arc::from(group.name.as_str()),
-            role: RoleId(place(&mut population.roles, &group.role)),
-            persona: PersonaId(place(&mut population.personas, &group.persona)),
-            policy: position(&policies, &group.policy),
-            llm: group.llm.as_ref().map(|name| position(&models, name)),
-            capabilities: group.capabilities.clone(),
-            count: group.count,
-        };
-        population.groups.push(declared);
-    }
-    population
 }

@@ -9,8 +9,8 @@ use super::components::Agent;
 use super::language::LanguageQueue;
 use super::mail::{Mail, Texts};
 use super::minds::{Mind, Minds};
+use super::now::{Now, Recording};
 use super::population::{Directory, Population};
-use super::simulation::{Now, Recording};
 use crate::base::LearnStats;
 use crate::record::{Column, Table, TableSpec, Value};
 

@@ -14,7 +14,7 @@ pub struct CustomerServiceSettings {
     /// Mean of the exponential time that a customer waits in a queue before giving up, in minutes.
     #[serde(default = "default_patience")]
     pub patience_minutes: f64,
-    /// Messages of the staff after which a customer hangs up.
+    /// Messages of one and the same member of staff after which a customer hangs up.
     #[serde(default = "default_turns_max")]
     pub turns_max: u32,
     /// Chance, in [0, 1), that a customer misunderstands a question for confirmation and answers the opposite.

@@ -1,0 +1,91 @@
+//! From a scenario's groups to what their policies see and do, and to the population that is to be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::components::{PersonaId, RoleId};
+use super::domain::Domain;
+use super::population::{Group, Population};
+use crate::base::Space;
+use crate::scenario::{Scenario, ScenarioError, one_of};
+
+/// What each policy's agents see and may do: the space of the roles that use it, which must be one and the same.
+///
+/// # Errors
+/// When a group has a role or capability the domain does not know, lacks a language model it needs, or shares a
+/// policy with a role that sees something else.
+pub fn spaces_of_policies(scenario: &Scenario, domain: &dyn Domain) -> Result<BTreeMap<String, Space>, ScenarioError> {
+    let roles = domain.roles(&scenario.domain)?;
+    let mut spaces: BTreeMap<String, (Space, String)> = BTreeMap::new();
+    for group in &scenario.agents {
+        let at = |key: &str| format!("agents.{}.{key}", group.name);
+        let known: Vec<&str> = roles.iter().map(|role| role.role).collect();
+        let Some(role) = roles.iter().find(|role| role.role == group.role) else {
+            return Err(scenario.invalid(
+                &at("role"),
+                format!("domain \"{}\" has no role \"{}\"", domain.kind().name, group.role),
+                one_of(&group.role, &known),
+            ));
+        };
+        if let Some(unknown) = group.capabilities.iter().find(|&name| !role.capabilities.contains(&name.as_str())) {
+            return Err(scenario.invalid(
+                &at("capabilities"),
+                format!("role \"{}\" has no capability \"{unknown}\"", role.role),
+                one_of(unknown, role.capabilities),
+            ));
+        }
+        if role.needs_llm && group.llm.is_none() {
+            return Err(scenario.invalid(
+                &at("llm"),
+                format!("agents of role \"{}\" need a language model", role.role),
+                "add `llm = \"NAME\"` to the group, and a table [llm.NAME]",
+            ));
+        }
+        for (key, policy) in
+            std::iter::once(("policy", &group.policy)).chain(group.compare.iter().map(|other| ("compare", other)))
+        {
+            let (space, other) =
+                spaces.entry(policy.clone()).or_insert_with(|| (role.space.clone(), group.role.clone()));
+            if *space != role.space {
+                return Err(scenario.invalid(
+                    &at(key),
+                    format!(
+                        "policy \"{policy}\" already serves role \"{other}\", which sees and does other things than \"{}\"",
+                        role.role
+                    ),
+                    "give each role a policy of its own",
+                ));
+            }
+        }
+    }
+    Ok(spaces.into_iter().map(|(name, (space, _))| (name, space)).collect())
+}
+
+/// The population that the scenario's groups declare, nobody born yet.
+pub(super) fn population_of(scenario: &Scenario) -> Population {
+    let mut population = Population::default();
+    let place = |names: &mut Vec<Arc<str>>, name: &str| {
+        names.iter().position(|known| &**known == name).unwrap_or_else(|| {
+            names.push(Arc::from(name));
+            names.len() - 1
+        }) as u16
+    };
+    let policies: Vec<&String> = scenario.policies.keys().collect();
+    let models: Vec<&String> = scenario.models.keys().collect();
+    for group in &scenario.agents {
+        let position = |names: &[&String], name: &String| {
+            names.iter().position(|known| *known == name).expect("a parsed scenario's references hold") as u16
+        };
+        let declared = Group {
+            name: Arc::from(group.name.as_str()),
+            role: RoleId(place(&mut population.roles, &group.role)),
+            persona: PersonaId(place(&mut population.personas, &group.persona)),
+            policy: position(&policies, &group.policy),
+            llm: group.llm.as_ref().map(|name| position(&models, name)),
+            capabilities: group.capabilities.clone(),
+            count: group.count,
+        };
+        population.groups.push(declared);
+    }
+    population
+}
