@@ -43,9 +43,11 @@ impl RunBar {
         }
         self.bar.inc(1);
     }
+}
 
-    /// The run is over.
-    pub fn finish(&self) {
+impl Drop for RunBar {
+    /// Over, or ended by an error: the line is free for what follows.
+    fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
 }

@@ -285,7 +285,7 @@ impl Course<'_> {
             }
             simulation.tables_mut().clear();
         }
-        bar.finish();
+        drop(bar);
         hub.finish().map_err(|error| SimError::Language { tick: simulation.tick(), error })?;
         self.ticks += self.scenario.ticks;
         let phase = if place.is_empty() { "run" } else { place.trim_end_matches('/') };

@@ -1,6 +1,6 @@
 //! What a person reads at the end.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 
 use super::run::RunOutcome;
 use crate::record::Settled;
@@ -9,7 +9,10 @@ use crate::record::Settled;
 #[must_use]
 pub fn summary_table(outcome: &RunOutcome) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    for part in [TableComponent::HeaderLines, TableComponent::MiddleHeaderIntersections] {
+        table.set_style(part, '─');
+    }
     let alone = outcome.comparison.len() == 1;
     let names = outcome.comparison.iter().map(|(name, _)| name.clone());
     table.set_header(std::iter::once(String::new()).chain(names));

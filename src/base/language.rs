@@ -64,14 +64,14 @@ pub struct Request {
 pub struct Scored {
     /// One mean log-probability a token for every option, in the order of the options; calibrated, the difference of
     /// two of them.
-    pub log_probabilities: Vec<f64>,
+    pub scores: Vec<f64>,
 }
 
 impl Scored {
     /// The options' probabilities relative to each other (they sum to one).
     #[must_use]
     pub fn probabilities(&self) -> Vec<f64> {
-        let mut values = self.log_probabilities.clone();
+        let mut values = self.scores.clone();
         super::softmax_in_place(&mut values);
         values
     }

@@ -38,13 +38,13 @@ impl Calibration {
         let mut replies = plain(&asked)?;
         for (digest, reply) in fresh.into_iter().zip(replies.split_off(requests.len())) {
             if let Answer::Scored(scored) = reply.answer {
-                known.insert(digest, scored.log_probabilities);
+                known.insert(digest, scored.scores);
             }
         }
         for (reply, companion) in replies.iter_mut().zip(&companions) {
             let (Answer::Scored(scored), Some(companion)) = (&mut reply.answer, companion) else { continue };
             let baseline = &known[&request_digest(companion)];
-            for (score, baseline) in scored.log_probabilities.iter_mut().zip(baseline) {
+            for (score, baseline) in scored.scores.iter_mut().zip(baseline) {
                 *score -= baseline;
             }
         }

@@ -414,8 +414,8 @@ impl CandleModel {
         }
         let answer = |(place, sums): (&usize, Vec<f64>)| {
             let lengths = || jobs[*place].options.iter().map(Vec::len);
-            let log_probabilities = sums.into_iter().zip(lengths()).map(|(sum, length)| sum / length as f64).collect();
-            (Answer::Scored(Scored { log_probabilities }), lengths().sum::<usize>() as u32)
+            let scores = sums.into_iter().zip(lengths()).map(|(sum, length)| sum / length as f64).collect();
+            (Answer::Scored(Scored { scores }), lengths().sum::<usize>() as u32)
         };
         Ok(choosing.iter().zip(sums).map(answer).collect())
     }

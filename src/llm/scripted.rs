@@ -31,10 +31,9 @@ impl ScriptedModel {
                     return Err(LanguageError::NoOptions);
                 }
                 let heard = stems(&prompt.suffix);
-                let log_probabilities =
-                    choices.options.iter().map(|option| self.score(&heard, &prompt.suffix, option)).collect();
+                let scores = choices.options.iter().map(|option| self.score(&heard, &prompt.suffix, option)).collect();
                 let tokens = choices.options.iter().map(|option| count_tokens(option)).sum();
-                (Answer::Scored(Scored { log_probabilities }), tokens)
+                (Answer::Scored(Scored { scores }), tokens)
             }
             Ask::Write { tokens_max, draw, .. } => {
                 let words: Vec<&str> = prompt.suffix.split_whitespace().take(*tokens_max as usize).collect();

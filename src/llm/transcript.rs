@@ -33,7 +33,7 @@ impl Line {
     /// The line's text with its newline.
     pub fn text(&self) -> Result<String, LanguageError> {
         if let Some(Answer::Scored(scored)) = &self.answer
-            && let Some(place) = scored.log_probabilities.iter().position(|value| !value.is_finite())
+            && let Some(place) = scored.scores.iter().position(|value| !value.is_finite())
         {
             return Err(LanguageError::Backend(format!(
                 "model {:?} gave option {place} a log-probability that is no number (agent {}, tick {}); check the model file",
@@ -175,12 +175,12 @@ impl Record {
 
 /// JSON readers may be one unit in the last place off; the numbers' own text is exact.
 fn restore_exact_numbers(text: &str, answer: &mut Answer) -> Result<(), String> {
-    const KEY: &str = "\"log_probabilities\":[";
-    let Answer::Scored(Scored { log_probabilities }) = answer else { return Ok(()) };
+    const KEY: &str = "\"scores\":[";
+    let Answer::Scored(Scored { scores }) = answer else { return Ok(()) };
     // Quotation marks inside strings are escaped, so that this key is found only where it is a key.
-    let start = text.find(KEY).ok_or("is malformed: log_probabilities must follow its key without spaces")? + KEY.len();
+    let start = text.find(KEY).ok_or("is malformed: scores must follow its key without spaces")? + KEY.len();
     let end = start + text[start..].find(']').ok_or("is malformed: an unclosed list")?;
-    for (value, digits) in log_probabilities.iter_mut().zip(text[start..end].split(',')) {
+    for (value, digits) in scores.iter_mut().zip(text[start..end].split(',')) {
         *value = digits.trim().parse().map_err(|_| format!("is malformed: {digits:?} is no number"))?;
     }
     Ok(())

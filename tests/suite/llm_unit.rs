@@ -67,13 +67,7 @@ impl LanguageModel for Awkward {
         self.0.lock().expect("no thread panicked").push(requests.len());
         let reply = |number: usize| Reply {
             answer: Answer::Scored(Scored {
-                log_probabilities: vec![
-                    -0.1 - 0.2,
-                    -1.0 / 3.0 - number as f64,
-                    f64::MIN_POSITIVE / 7.0,
-                    -5e-324,
-                    -1e300,
-                ],
+                scores: vec![-0.1 - 0.2, -1.0 / 3.0 - number as f64, f64::MIN_POSITIVE / 7.0, -5e-324, -1e300],
             }),
             tokens: TokenCount { prompt: 40, reused: 30, answer: 5 },
             remembered: false,
@@ -104,7 +98,7 @@ fn batches() -> Vec<Batch> {
         ),
         (Tick(1), agents(&[1, 1]), vec![write("return مرحبا", 0), write("return مرحبا", 1)]),
         (Tick(1), agents(&[1]), vec![choose("cancel", &options)]),
-        (Tick(4), agents(&[3]), vec![choose("\"log_probabilities\":[1]", &options)]),
+        (Tick(4), agents(&[3]), vec![choose("\"scores\":[1]", &options)]),
     ]
 }
 
@@ -133,7 +127,7 @@ fn the_scripted_model_hears_words() {
     let hub = ScriptedModel::default();
     let reply = &hub.answer(&[choose("I'm returning this", &["cancel it", "return it"])]).expect("an answer")[0];
     let Answer::Scored(scored) = &reply.answer else { panic!("{reply:?}") };
-    assert!(scored.log_probabilities[1] > scored.log_probabilities[0] + 0.5, "{scored:?}");
+    assert!(scored.scores[1] > scored.scores[0] + 0.5, "{scored:?}");
     assert!(reply.tokens.prompt > reply.tokens.reused && reply.tokens.answer > 0, "{reply:?}");
     assert!(matches!(hub.answer(&[choose("x", &[])]), Err(LanguageError::NoOptions)));
 }
@@ -199,7 +193,7 @@ fn numbers_come_back_to_the_last_bit() {
     let again = LanguageHub::replay(&transcript.text(), vec!["reader".into()], None).expect("it is whole");
     let bits = |replies: &[Reply]| -> Vec<u64> {
         let of = |reply: &Reply| match &reply.answer {
-            Answer::Scored(scored) => scored.log_probabilities.iter().map(|number| number.to_bits()).collect(),
+            Answer::Scored(scored) => scored.scores.iter().map(|number| number.to_bits()).collect(),
             Answer::Text(_) => Vec::new(),
         };
         replies.iter().flat_map(of).collect()

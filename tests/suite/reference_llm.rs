@@ -70,9 +70,7 @@ fn answers(model: &CandleModel, requests: &[Request]) -> Vec<Answer> {
 fn bits(answers: &[Answer]) -> Vec<(String, Vec<u64>)> {
     let of = |answer: &Answer| match answer {
         Answer::Text(text) => (text.to_string(), Vec::new()),
-        Answer::Scored(scored) => {
-            (String::new(), scored.log_probabilities.iter().map(|number| number.to_bits()).collect())
-        }
+        Answer::Scored(scored) => (String::new(), scored.scores.iter().map(|number| number.to_bits()).collect()),
     };
     answers.iter().map(of).collect()
 }
@@ -233,7 +231,7 @@ fn shared_beginnings_are_computed_once() {
 fn a_longer_option_is_the_mean_of_its_tokens() {
     let question = prompt("You are a helpful assistant.", "", "What is the capital of France?");
     let scores = |options: &[&str]| match &answers(&MODEL, &[choose(question.clone(), options)])[0] {
-        Answer::Scored(scored) => scored.log_probabilities.clone(),
+        Answer::Scored(scored) => scored.scores.clone(),
         Answer::Text(text) => panic!("a choice was answered with {text:?}"),
     };
     let found = scores(&["The capital of France is Paris.", "The capital of France is Rome.", "The", "Bananas"]);
