@@ -1,4 +1,4 @@
-//! What a fixed scenario writes, byte for byte, kept in tests/golden/service_desk/.
+//! What a fixed scenario writes, byte for byte, kept in `tests/golden/service_desk/`.
 //!
 //! A change that is meant is taken over with
 //! `LLMAGENTOS_RENEW_GOLDEN=1 cargo test --test suite golden`, and read in the diff before it is committed.
