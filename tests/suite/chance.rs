@@ -11,7 +11,7 @@ const ONE: Purpose = Purpose::named("test.one");
 const OTHER: Purpose = Purpose::named("test.other");
 
 /// The 99.9 % point of χ² with 255 degrees of freedom (256 equally likely cells): `scipy.stats.chi2.ppf(0.999, 255)`,
-/// SciPy 1.15. The draws are fixed, so a pass stays a pass.
+/// `SciPy` 1.15. The draws are fixed, so a pass stays a pass.
 const CHI_SQUARE_LIMIT: f64 = 330.5197;
 
 /// Pairs of each test: 256 expected in each of 16 × 16 cells.

@@ -55,7 +55,7 @@ fn gaps(schema: &Value, at: &str, found: &mut Vec<String>) {
     match schema {
         Value::Object(fields) => fields.iter().for_each(|(key, inner)| gaps(inner, &format!("{at}.{key}"), found)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(at_item, inner)| gaps(inner, &format!("{at}[{at_item}]"), found))
+            items.iter().enumerate().for_each(|(at_item, inner)| gaps(inner, &format!("{at}[{at_item}]"), found));
         }
         _ => {}
     }
