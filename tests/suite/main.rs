@@ -1,6 +1,7 @@
 //! The one integration binary: each module tests one part from outside.
 
 mod assets;
+mod finance;
 mod llm_unit;
 mod reference_llm;
 mod scenario;
