@@ -1,4 +1,6 @@
-//! Finance, from outside: the book against a slow one, the flow against its formula.
+//! Finance, from outside: the book against a slow one, the flow against its formula, whole runs of a small market.
+
+mod runs;
 
 use llmagentos::base::{Chance, Purpose};
 use llmagentos::domains::finance::{
