@@ -118,7 +118,7 @@ fn news_moves_no_order_before_its_date() {
     let (up, up_read) = run("up", "rise", "positive");
     let (down, down_read) = run("down", "fall", "negative");
     assert_eq!(up.rows[..100], down.rows[..100], "before the date");
-    for column in ["price", "spread", "volume", "orders", "resting", "messages"] {
+    for column in ["price", "spread", "volume", "orders", "resting"] {
         assert_eq!(up.column(column)[..=100], down.column(column)[..=100], "{column} at the date");
         assert_ne!(up.column(column)[101..], down.column(column)[101..], "{column} after the date");
     }
