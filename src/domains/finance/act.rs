@@ -92,7 +92,7 @@ pub fn traders_act(
         let shares = market.settings.order_shares;
         let account = trader.account;
         let held = market.exchange.account(account).shares;
-        let most = i64::from(market.settings.inventory_max) * i64::from(shares);
+        let most = market.shares_max(trader.kind);
         let side = match act {
             TradeAct::Hold | TradeAct::Cancel => continue,
             TradeAct::BuyMarket | TradeAct::BuyLimit => Side::Buy,

@@ -146,7 +146,7 @@ fn market_features(market: &Market, trader: &Trader) -> Vec<f32> {
 fn trade_menu(market: &Market, trader: &Trader) -> LegalActions {
     let settings = &market.settings;
     let held = market.exchange.account(trader.account).shares;
-    let most = i64::from(settings.inventory_max) * i64::from(settings.order_shares);
+    let most = market.shares_max(trader.kind);
     let (may_buy, may_sell) =
         (held + i64::from(settings.order_shares) <= most, held - i64::from(settings.order_shares) >= -most);
     let (bid, ask) = market.quotes();

@@ -8,8 +8,7 @@ const SYSTEM: &str = include_str!("../../../assets/prompts/finance/read.system.t
 const EXAMPLES: &str = include_str!("../../../assets/prompts/finance/read.examples.txt");
 
 /// What a headline may mean, in the order of the tones.
-const MEANINGS: [&str; 3] =
-    ["The share price will fall", "The share price will stay the same", "The share price will rise"];
+const MEANINGS: [&str; 3] = ["The share price will fall", "The share price will stay", "The share price will rise"];
 
 static PARTS: LazyLock<(Arc<str>, Arc<str>, Choices)> = LazyLock::new(|| {
     let options = MEANINGS.iter().map(|&meaning| meaning.into()).collect();

@@ -14,8 +14,10 @@ pub struct FinanceSettings {
     pub price_start: u32,
     /// Shares of every order, the crowd's and the agents'.
     pub order_shares: u32,
-    /// Most orders' worth of shares that an agent may own, or owe.
+    /// Most orders' worth of shares that a trader or momentum trader may own, or owe.
     pub inventory_max: u32,
+    /// The same for value traders: what they can hold is what keeps the price near the value.
+    pub value_inventory_max: u32,
     /// What an agent's reward loses each tick for each squared order's worth of shares that it owns or owes, in ticks.
     pub inventory_penalty: f64,
     /// Over how many ticks agents see the price's last movement.
@@ -95,13 +97,14 @@ impl Default for FinanceSettings {
             price_start: 1000,
             order_shares: 1,
             inventory_max: 5,
+            value_inventory_max: 100,
             inventory_penalty: 0.01,
             return_ticks: 20,
-            value_lag_ticks: 40,
+            value_lag_ticks: 20,
             value_error_ticks: 1.0,
             value_activity: 0.3,
             momentum_activity: 0.1,
-            report_memory_ticks: 30,
+            report_memory_ticks: 60,
             session_ticks: 500,
             company: "Acme".to_owned(),
             headlines_path: None,
@@ -126,7 +129,7 @@ impl Default for FundamentalSettings {
 
 impl Default for NewsSettings {
     fn default() -> Self {
-        Self { per_hundred_ticks: 2.0, shock_ticks: 12.0, stale: 0.15, untrue: 0.15, neutral: 0.2 }
+        Self { per_hundred_ticks: 2.0, shock_ticks: 30.0, stale: 0.15, untrue: 0.15, neutral: 0.2 }
     }
 }
 
@@ -143,6 +146,7 @@ impl Settings for FinanceSettings {
         price("price_start", self.price_start)?;
         check("order_shares", 1.0, f64::from(self.order_shares), 1e6)?;
         check("inventory_max", 1.0, f64::from(self.inventory_max), 1e6)?;
+        check("value_inventory_max", 1.0, f64::from(self.value_inventory_max), 1e6)?;
         check("inventory_penalty", 0.0, self.inventory_penalty, 1e6)?;
         check("return_ticks", 1.0, f64::from(self.return_ticks), 1e5)?;
         check("value_lag_ticks", 0.0, f64::from(self.value_lag_ticks), 1e6)?;

@@ -215,6 +215,16 @@ impl Market {
         account.cash as f64 + account.shares as f64 * mid
     }
 
+    /// Most shares that an agent of this kind may own, or owe.
+    #[must_use]
+    pub fn shares_max(&self, kind: Kind) -> i64 {
+        let orders = match kind {
+            Kind::Value => self.settings.value_inventory_max,
+            Kind::Momentum | Kind::Trader => self.settings.inventory_max,
+        };
+        i64::from(orders) * i64::from(self.settings.order_shares)
+    }
+
     /// An agent's shares in orders' worth.
     #[must_use]
     pub fn inventory(&self, account: TraderId) -> f64 {

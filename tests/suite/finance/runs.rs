@@ -105,8 +105,8 @@ fn news_moves_no_order_before_its_date() {
     let run = |name: &str, late: &str, truth: &str| {
         let file = folder.path().join(format!("{name}.csv"));
         let text = format!(
-            "tick,headline,truth\n20,The share price of Acme will rise,positive\n60,The share price of Acme will \
-             fall,negative\n100,The share price of Acme will {late},{truth}\n"
+            "tick,headline,truth\n20,Acme says it will rise,positive\n60,Acme says it \
+             will fall,negative\n100,Acme says it will {late},{truth}\n"
         );
         fs::write(&file, text).expect("written");
         let path = format!("domain.headlines_path={}", file.display());
