@@ -1,8 +1,9 @@
 //! The worlds: one folder each, its files named after the phases they serve.
 
 pub mod customer_service;
+pub mod finance;
 
 use crate::sim::Domain;
 
 /// Every domain. Adding one is one folder and one line here.
-pub static DOMAINS: &[&dyn Domain] = &[&customer_service::CustomerService];
+pub static DOMAINS: &[&dyn Domain] = &[&customer_service::CustomerService, &finance::Finance];

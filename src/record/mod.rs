@@ -4,9 +4,11 @@
 mod folder;
 mod manifest;
 mod policy_file;
+mod rows;
 mod table;
 
 pub use folder::{FileSum, RecordError, RunFolder, sha256_hex, sums_of};
 pub use manifest::{DataSource, Manifest, Settled};
 pub use policy_file::{read_policy, write_policy};
+pub use rows::{CsvRow, read_csv};
 pub use table::{Column, CsvTable, Table, TableSpec, Value, columns_markdown};

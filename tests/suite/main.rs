@@ -9,6 +9,7 @@ mod determinism;
 mod end_to_end;
 mod engine;
 mod errors;
+mod finance;
 mod golden;
 mod llm_unit;
 mod reference_llm;

@@ -1,0 +1,116 @@
+//! What acts do, in `AgentId` order: analysts report, and those who trade place and cancel orders.
+
+use bevy_ecs::system::{Query, Res, ResMut};
+
+use super::book::Side;
+use super::news::tone_name;
+use super::spaces::{TRADE_ACT_LIST, TradeAct, WITHHOLD};
+use super::state::{Analyst, Market, Trader, Wire};
+use crate::base::{Message, Performative};
+use crate::sim::{Agent, Choice, Directory, Mail, Now, Tables};
+
+/// Analysts mail what they make of a headline to all traders. It arrives at the next tick.
+pub fn analysts_act(
+    now: Res<Now>,
+    directory: Res<Directory>,
+    wire: Res<Wire>,
+    mut market: ResMut<Market>,
+    mut mail: ResMut<Mail>,
+    mut tables: ResMut<Tables>,
+    mut analysts: Query<(&Agent, &Choice, &mut Analyst)>,
+) {
+    for &(_, entity) in directory.alive() {
+        let Ok((agent, choice, mut analyst)) = analysts.get_mut(entity) else { continue };
+        let (Some(reading), Some(action)) = (analyst.reading.take(), choice.action) else { continue };
+        let (date, headline) = &wire.0.known()[reading.headline];
+        let report = (action.0 < WITHHOLD).then(|| action.0 as i8 - 1);
+        let right = reading.tone == headline.tone;
+        let is_true = report.map(|report| report == headline.truth());
+        analyst.read += 1;
+        analyst.right += u64::from(right);
+        market.now.read += 1;
+        market.now.read_right += u64::from(right);
+        if let Some(report) = report.filter(|&report| report != 0) {
+            analyst.reports += 1;
+            analyst.reports_true += u64::from(is_true == Some(true));
+            market.now.reports += 1;
+            market.now.reports_true += u64::from(is_true == Some(true));
+            analyst.earned = f32::from(report * headline.truth());
+        }
+        if let Some(report) = report {
+            let confidence = reading.probabilities[(report + 1) as usize];
+            for &recipient in &market.readers {
+                mail.send(Message {
+                    sender: agent.id,
+                    recipient,
+                    performative: Performative::Inform,
+                    topic: (reading.headline % usize::from(u16::MAX)) as u16,
+                    amount: (f64::from(report) * confidence) as f32,
+                    text: market.texts[reading.headline],
+                });
+            }
+        }
+        tables.push(
+            "readings",
+            [
+                now.tick.0.into(),
+                date.0.into(),
+                agent.id.0.into(),
+                headline.text.clone().into(),
+                headline.origin.name().into(),
+                tone_name(headline.tone).into(),
+                headline.shock.into(),
+                tone_name(reading.tone).into(),
+                reading.probabilities[0].into(),
+                reading.probabilities[1].into(),
+                reading.probabilities[2].into(),
+                right.into(),
+                report.map_or("withheld", tone_name).into(),
+            ],
+        );
+    }
+}
+
+/// Orders go to the exchange.
+pub fn traders_act(
+    directory: Res<Directory>,
+    mut market: ResMut<Market>,
+    mut traders: Query<(&Agent, &Choice, &mut Trader)>,
+) {
+    for &(_, entity) in directory.alive() {
+        let Ok((_, choice, mut trader)) = traders.get_mut(entity) else { continue };
+        let Some(action) = choice.action else { continue };
+        let act = TRADE_ACT_LIST[action.index()];
+        if act == TradeAct::Hold {
+            continue;
+        }
+        let market = &mut *market;
+        if let Some(order) = trader.order.take() {
+            // Those who acted before it this tick may have filled it: then there is nothing to cancel.
+            let _ = market.exchange.cancel(order);
+        }
+        let shares = market.settings.order_shares;
+        let account = trader.account;
+        let held = market.exchange.account(account).shares;
+        let most = market.shares_max(trader.kind);
+        let side = match act {
+            TradeAct::Hold | TradeAct::Cancel => continue,
+            TradeAct::BuyMarket | TradeAct::BuyLimit => Side::Buy,
+            TradeAct::SellMarket | TradeAct::SellLimit => Side::Sell,
+        };
+        // The menu was written before this tick's trades: what rested may have traded, and its prices be gone.
+        if (held + side.sign() * i64::from(shares)).abs() > most {
+            continue;
+        }
+        let best = market.exchange.book().best(side);
+        let placed = match act {
+            TradeAct::BuyMarket | TradeAct::SellMarket => market.exchange.market(account, side, shares).map(|_| None),
+            _ => match best {
+                Some(price) => market.exchange.limit(account, side, price, shares),
+                None => continue,
+            },
+        };
+        trader.order = placed.expect("agents' orders have a price and shares");
+        market.now.orders += 1;
+    }
+}
