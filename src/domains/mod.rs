@@ -1,6 +1,7 @@
 //! The worlds: one folder each, its files named after the phases they serve.
 
 pub mod customer_service;
+pub mod tutoring;
 
 use crate::sim::Domain;
 

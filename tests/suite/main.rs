@@ -5,3 +5,4 @@ mod llm_unit;
 mod reference_llm;
 mod scenario;
 mod support;
+mod tutoring;
