@@ -6,4 +6,4 @@ pub mod tutoring;
 use crate::sim::Domain;
 
 /// Every domain. Adding one is one folder and one line here.
-pub static DOMAINS: &[&dyn Domain] = &[&customer_service::CustomerService];
+pub static DOMAINS: &[&dyn Domain] = &[&customer_service::CustomerService, &tutoring::Tutoring];
