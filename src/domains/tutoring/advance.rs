@@ -27,7 +27,7 @@ pub fn enrol(school: &mut School, population: &mut Population, chance: Chance, g
         let spread = school.settings.forgetting_spread * normal_quantile(uniform);
         skills.push(Skill {
             known: ready && luck < component.knowledge.known_at_start,
-            memory: Memory::new(0.0),
+            memory: Memory { strength: school.settings.strength_at_start, reviewed: 0.0 },
             forgetting: component.forgetting_per_day * spread.exp(),
         });
     }

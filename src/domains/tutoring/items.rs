@@ -32,8 +32,10 @@ pub struct Item {
 #[serde(rename_all = "snake_case")]
 pub enum Generator {
     /// 8 + 7.
+    #[serde(rename = "add_within_20")]
     AddWithin20,
     /// 15 − 7.
+    #[serde(rename = "subtract_within_20")]
     SubtractWithin20,
     /// 47 + 38, always with a carry.
     AddTwoDigits,

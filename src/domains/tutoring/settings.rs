@@ -30,6 +30,8 @@ pub struct TutoringSettings {
     pub threshold: f64,
     /// Standard deviation of ln θ over students and components: how unlike they forget.
     pub forgetting_spread: f64,
+    /// Strength S, ≥ 1, of the memory of what students know before the course: as if reviewed S − 1 times.
+    pub strength_at_start: f64,
     /// Chance, in [0, 1], that a hint leads to the right answer without the knowledge.
     pub hint_right: f64,
     /// How much more than answering an item a hint, an example or a shown solution teaches.
@@ -93,6 +95,7 @@ impl Default for TutoringSettings {
             mastery: 0.95,
             threshold: 0.8,
             forgetting_spread: 0.5,
+            strength_at_start: 5.0,
             hint_right: 0.4,
             teaching: TeachingSettings::default(),
             minutes: MinutesSettings::default(),
@@ -139,6 +142,8 @@ impl Settings for TutoringSettings {
         ] {
             check(key, (1..=most).contains(&value), f64::from(value), &format!("[1, {most}]"))?;
         }
+        let strength = self.strength_at_start;
+        check("strength_at_start", (1.0..=1e6).contains(&strength), strength, "[1, 1000000]")?;
         let positive = |value: f64| value > 0.0 && value <= 1e6;
         for (key, value) in [
             ("lesson_minutes", self.lesson_minutes),

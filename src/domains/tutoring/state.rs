@@ -294,7 +294,7 @@ impl School {
         (0..self.curriculum.len())
             .map(|component| Belief {
                 known: self.curriculum.known_at_start(component),
-                memory: Memory::new(0.0),
+                memory: Memory { strength: self.settings.strength_at_start, reviewed: 0.0 },
                 tries: 0,
                 leitner_box: 0,
                 leitner_due: 0,
