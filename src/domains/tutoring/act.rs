@@ -9,7 +9,7 @@ use rand::RngExt;
 use super::observe::{ITEMS_A_COMPONENT, end_lesson};
 use super::prompts::{self, Saying};
 use super::spaces::{STUDENT_ACT_LIST, StudentAct, TUTOR_ACT_LIST, TutorAct};
-use super::state::{Asked, Exchange, MINUTES_A_DAY, Outbox, School, Student, StudentFile, Tutor, Wording};
+use super::state::{Asked, Exchange, MINUTES_A_DAY, Outbox, School, Student, StudentFile, Turn, Tutor, Wording};
 use super::strategy;
 use crate::base::{AgentId, Answer, Message, Performative, Purpose, TextId};
 use crate::sim::{Agent, Choice, Directory, LanguageQueue, Llm, Mail, Now, PersonaId, Texts, Ticket};
@@ -31,7 +31,7 @@ pub struct Speakers {
 struct Speaker(AgentId, Option<u16>, Arc<str>);
 
 impl Speakers {
-    fn of(&self, tutor: bool, agent: AgentId, llm: &Llm, persona: PersonaId) -> Speaker {
+    fn of(&self, tutor: bool, agent: AgentId, llm: Llm, persona: PersonaId) -> Speaker {
         let turns = if tutor { &self.tutors } else { &self.students };
         Speaker(agent, llm.model, Arc::clone(&turns[usize::from(persona.0)]))
     }
@@ -47,7 +47,6 @@ fn say(queue: &mut LanguageQueue, speaker: &Speaker, saying: Saying, item: Optio
 }
 
 /// Tutors act: ask, hint, show, or end the lesson.
-#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 pub fn tutors_act(
     now: Res<Now>,
     directory: Res<Directory>,
@@ -63,8 +62,8 @@ pub fn tutors_act(
         let Some(student) = directory.entity(file.student) else { continue };
         let Ok(mut student) = students.get_mut(student) else { continue };
         let act = TUTOR_ACT_LIST[action.index()];
-        let speaker = speakers.of(true, agent.id, llm, agent.persona);
-        file.to_act = false;
+        let speaker = speakers.of(true, agent.id, *llm, agent.persona);
+        file.turn = Turn::Student;
         let mut parts = Vec::new();
         if std::mem::take(&mut file.feedback_due) {
             parts.extend(feedback(&mut queue, &speaker, &school, file, act));
@@ -81,7 +80,7 @@ pub fn tutors_act(
                 parts,
             });
             end_lesson(&school, file, &mut student);
-            file.marked = true;
+            file.turn = Turn::Marked;
             continue;
         };
         let belief = &file.beliefs[place];
@@ -130,7 +129,6 @@ fn feedback(
 }
 
 /// Students answer as their state and their luck have it, and learn as their state allows; then words are looked for.
-#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 pub fn students_act(
     now: Res<Now>,
     directory: Res<Directory>,
@@ -154,7 +152,7 @@ pub fn students_act(
             match act {
                 StudentAct::Pass => -1,
                 _ if draw.random::<f64>() < right => 0,
-                _ => 1 + draw.random_range(0..item.wrong.len() as i32),
+                _ => i32::try_from(draw.random_range(1..=item.wrong.len())).expect("at most 128 answers"),
             }
         });
         let minutes = match (act, asked) {
@@ -179,7 +177,7 @@ pub fn students_act(
             totals.hints += u64::from(asked == Asked::Hinted);
             totals.examples += u64::from(!asked.is_question());
         }
-        let speaker = speakers.of(false, agent.id, llm, agent.persona);
+        let speaker = speakers.of(false, agent.id, *llm, agent.persona);
         let (saying, performative, given) = match answer {
             None => (Saying::Acknowledge, Performative::Confirm, ""),
             Some(-1) => (Saying::Pass, Performative::Inform, ""),

@@ -4,7 +4,7 @@ use bevy_ecs::system::{Query, Res, ResMut};
 use rand::RngExt;
 
 use super::memory::{Memory, normal_quantile};
-use super::state::{Outbox, School, Skill, Student, StudentFile, Totals, Tutor};
+use super::state::{Outbox, School, Skill, Student, StudentFile, Totals, Turn, Tutor};
 use crate::base::{Chance, Purpose};
 use crate::sim::{Agent, Directory, Now, Population};
 
@@ -94,8 +94,7 @@ pub fn begin_courses(
             feedback_due: false,
             hinted: false,
             asked: 0,
-            marked: false,
-            to_act: true,
+            turn: Turn::Tutor,
             expected,
             expected_at_start: expected,
             minutes_paid: 0.0,

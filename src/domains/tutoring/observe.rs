@@ -6,7 +6,7 @@ use bevy_ecs::system::{Query, Res, ResMut};
 use super::knowledge::KnowledgeModel;
 use super::memory::Memory;
 use super::spaces::{StudentAct, TUTOR_ACT_LIST, TUTOR_FEATURES, TutorAct};
-use super::state::{Asked, School, Student, StudentFile, Tutor};
+use super::state::{Asked, School, Student, StudentFile, Turn, Tutor};
 use super::strategy;
 use crate::base::{Action, LegalActions, Performative, TextId};
 use crate::sim::{Agent, Directory, Mail, Mailbox, Now, Observations, PolicySlot};
@@ -83,8 +83,7 @@ fn mark(school: &School, file: &mut StudentFile, student: &Student, answer: Opti
     }
     file.beliefs[place] = belief;
     // The tutor's turn comes a tick after, when what this was worth has been paid: `reward_tutors` says so.
-    file.to_act = false;
-    file.marked = true;
+    file.turn = Turn::Marked;
 }
 
 /// The lesson is over: the next day comes, or the test.
@@ -113,7 +112,9 @@ pub fn hand_in_observations(
 ) {
     for &(_, entity) in directory.alive() {
         if let Ok((agent, slot, tutor)) = tutors.get(entity) {
-            let Some(file) = tutor.file.as_ref().filter(|file| file.to_act && !file.over) else { continue };
+            let Some(file) = tutor.file.as_ref().filter(|file| file.turn == Turn::Tutor && !file.over) else {
+                continue;
+            };
             let Some(student) = directory.entity(file.student) else { continue };
             let Ok((_, _, student)) = students.get(student) else { continue };
             let features = tutor_features(&school, file, student);

@@ -9,12 +9,11 @@ use bevy_ecs::system::{Query, Res, ResMut};
 
 use super::advance::{POST_TEST, enrol, test};
 use super::record::{CourseEnd, write_episode};
-use super::state::{School, Student, Tutor};
+use super::state::{School, Student, Turn, Tutor};
 use crate::base::Outcome;
 use crate::sim::{Agent, Directory, Now, Population, Reward, Tables};
 
 /// Progress, minutes and tests become reward; a course that is over frees its tutor and its seat.
-#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 pub fn reward_tutors(
     now: Res<Now>,
     directory: Res<Directory>,
@@ -28,12 +27,11 @@ pub fn reward_tutors(
     for &(_, entity) in directory.alive() {
         let Ok((agent, mut tutor, mut reward)) = tutors.get_mut(entity) else { continue };
         let tutor = &mut *tutor;
-        let Some(file) = tutor.file.as_mut().filter(|file| file.marked) else { continue };
+        let Some(file) = tutor.file.as_mut().filter(|file| file.turn == Turn::Marked) else { continue };
         let Some(mut student) = directory.entity(file.student).and_then(|entity| students.get_mut(entity).ok()) else {
             continue;
         };
-        file.marked = false;
-        file.to_act = !file.over;
+        file.turn = Turn::Tutor;
         let worth = &school.settings.reward;
         let expected = school.expected_score(&file.beliefs);
         let mut value = worth.gain * (expected - file.expected) + worth.minute * (student.minutes - file.minutes_paid);

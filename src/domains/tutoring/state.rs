@@ -162,6 +162,17 @@ pub struct Exchange {
     pub answer: Option<i32>,
 }
 
+/// Whose turn it is in a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The tutor's: a decision is due.
+    Tutor,
+    /// The student's: an answer is waited for.
+    Student,
+    /// Nobody's: an answer was marked, or the lesson ended, this tick, and what that was worth is being paid.
+    Marked,
+}
+
 /// A tutor's file on their student.
 #[derive(Clone, Debug)]
 pub struct StudentFile {
@@ -177,10 +188,8 @@ pub struct StudentFile {
     pub hinted: bool,
     /// Items asked so far.
     pub asked: u64,
-    /// An answer was marked this tick.
-    pub marked: bool,
-    /// The tutor's turn.
-    pub to_act: bool,
+    /// Whose turn it is.
+    pub turn: Turn,
     /// Expected score of the post-test when reward was last paid.
     pub expected: f64,
     /// The same when the course began.

@@ -118,8 +118,8 @@ fn nothing_is_learned_before_what_it_builds_on() {
     );
     let components = table(&folder, "components.csv");
     let mut known: BTreeMap<(String, String), BTreeMap<String, bool>> = BTreeMap::new();
-    for row in 0..components["tick"].len() {
-        let key = (components["tick"][row].clone(), components["student"][row].clone());
+    for (row, tick) in components["tick"].iter().enumerate() {
+        let key = (tick.clone(), components["student"][row].clone());
         known.entry(key).or_default().insert(components["component"][row].clone(), components["known"][row] == "1");
         let [recall, believed, mastery] =
             ["recall", "recall_believed", "mastery"].map(|name| components[name][row].parse::<f64>().unwrap());
