@@ -16,3 +16,4 @@ mod reference_llm;
 mod reference_rl;
 mod scenario;
 mod support;
+mod tutoring;
