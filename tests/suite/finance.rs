@@ -160,12 +160,12 @@ fn an_order_that_cannot_be_is_refused_and_changes_nothing() {
 /// The rates at the best price that Cont, Stoikov and Talreja 2010 estimated (λ(1), μ, θ(1)).
 const TOUCH: QueueRates = QueueRates { limit: 1.85, market: 0.94, cancel: 0.71 };
 
-/// P(the mid moves up) with one order at the best bid and 1 to 5 at the best ask, spread one tick: the values of Cont,
-/// Stoikov and Talreja 2010, section 3.3, for the rates above, to the four digits that are given there.
+/// P(the mid moves up) with one order at the best bid and 1 to 5 at the best ask, spread one tick: reference values for the
+/// model of Cont, Stoikov and Talreja 2010, section 3.3, at the rates above, computed apart from this program.
 const MID_UP: [f64; 5] = [0.5000, 0.3352, 0.2590, 0.2158, 0.1878];
 
 #[test]
-fn the_formula_for_the_next_move_gives_the_published_values() {
+fn the_formula_for_the_next_move_gives_the_reference_values() {
     for (ask, expected) in (1..).zip(MID_UP) {
         let found = probability_up(TOUCH, 1, ask);
         assert!((found - expected).abs() <= 1e-4, "ask queue {ask}: {found}, expected {expected}");

@@ -97,7 +97,7 @@ impl Default for FinanceSettings {
             price_start: 1000,
             order_shares: 1,
             inventory_max: 5,
-            value_inventory_max: 100,
+            value_inventory_max: 1000,
             inventory_penalty: 0.01,
             return_ticks: 20,
             value_lag_ticks: 20,

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use rand::RngExt;
-use rand_pcg::Pcg32;
 use serde::Deserialize;
 
 use crate::base::{Chance, Purpose};
@@ -83,7 +82,7 @@ impl Generator {
         items
     }
 
-    fn item(self, draw: &mut Pcg32) -> Item {
+    fn item(self, draw: &mut impl RngExt) -> Item {
         match self {
             Self::AddWithin20 => add_within_20(draw),
             Self::SubtractWithin20 => subtract_within_20(draw),
@@ -114,7 +113,7 @@ fn item(question: String, answer: String, solution: [String; 2], wrong: &[String
     Item { question: question.into(), answer: answer.into(), solution: solution.map(Into::into).into(), wrong: kept }
 }
 
-fn add_within_20(draw: &mut Pcg32) -> Item {
+fn add_within_20(draw: &mut impl RngExt) -> Item {
     let (a, b) = (draw.random_range(4..=9_i32), draw.random_range(4..=9_i32));
     let (a, b) = (a.max(b), a.min(b));
     let (sum, gap) = (a + b, 10 - a);
@@ -126,7 +125,7 @@ fn add_within_20(draw: &mut Pcg32) -> Item {
     item(format!("{a} + {b}"), sum.to_string(), solution, &[(sum - 1).to_string(), (sum + 1).to_string()])
 }
 
-fn subtract_within_20(draw: &mut Pcg32) -> Item {
+fn subtract_within_20(draw: &mut impl RngExt) -> Item {
     let (b, difference) = (draw.random_range(3..=9_i32), draw.random_range(2..=9_i32));
     let a = b + difference;
     let solution = [
@@ -137,7 +136,7 @@ fn subtract_within_20(draw: &mut Pcg32) -> Item {
     item(format!("{a} - {b}"), difference.to_string(), solution, &wrong)
 }
 
-fn add_two_digits(draw: &mut Pcg32) -> Item {
+fn add_two_digits(draw: &mut impl RngExt) -> Item {
     let (tens, more_tens) = (draw.random_range(1..=4_i32), draw.random_range(1..=4_i32));
     let ones = draw.random_range(2..=9_i32);
     let more_ones = draw.random_range((11 - ones).min(9)..=9_i32);
@@ -152,7 +151,7 @@ fn add_two_digits(draw: &mut Pcg32) -> Item {
     item(format!("{a} + {b}"), (a + b).to_string(), solution, &wrong)
 }
 
-fn subtract_two_digits(draw: &mut Pcg32) -> Item {
+fn subtract_two_digits(draw: &mut impl RngExt) -> Item {
     let (tens, less_tens) = (draw.random_range(5..=9_i32), draw.random_range(1..=3_i32));
     let ones = draw.random_range(0..=6_i32);
     let less_ones = draw.random_range(ones + 1..=9_i32);
@@ -170,7 +169,7 @@ fn subtract_two_digits(draw: &mut Pcg32) -> Item {
     item(format!("{a} - {b}"), (a - b).to_string(), solution, &wrong)
 }
 
-fn multiplication_table(draw: &mut Pcg32) -> Item {
+fn multiplication_table(draw: &mut impl RngExt) -> Item {
     let (a, b) = (draw.random_range(3..=9_i32), draw.random_range(3..=9_i32));
     let solution = [
         format!("{a} x {b} is one {b} more than {} x {b} = {}", a - 1, (a - 1) * b),
@@ -180,7 +179,7 @@ fn multiplication_table(draw: &mut Pcg32) -> Item {
     item(format!("{a} x {b}"), (a * b).to_string(), solution, &wrong)
 }
 
-fn multiply_two_digits(draw: &mut Pcg32) -> Item {
+fn multiply_two_digits(draw: &mut impl RngExt) -> Item {
     let (tens, ones, b) = (draw.random_range(1..=6_i32), draw.random_range(3..=9_i32), draw.random_range(4..=9_i32));
     let a = 10 * tens + ones;
     let solution = [
@@ -193,7 +192,7 @@ fn multiply_two_digits(draw: &mut Pcg32) -> Item {
     item(format!("{a} x {b}"), (a * b).to_string(), solution, &wrong)
 }
 
-fn division_facts(draw: &mut Pcg32) -> Item {
+fn division_facts(draw: &mut impl RngExt) -> Item {
     let (b, quotient) = (draw.random_range(3..=9_i32), draw.random_range(3..=9_i32));
     let a = b * quotient;
     let solution = [
@@ -204,7 +203,7 @@ fn division_facts(draw: &mut Pcg32) -> Item {
     item(format!("{a} : {b}"), quotient.to_string(), solution, &wrong)
 }
 
-fn division_with_remainder(draw: &mut Pcg32) -> Item {
+fn division_with_remainder(draw: &mut impl RngExt) -> Item {
     let (b, quotient) = (draw.random_range(4..=9_i32), draw.random_range(3..=9_i32));
     let remainder = draw.random_range(1..b);
     let a = b * quotient + remainder;
@@ -217,7 +216,7 @@ fn division_with_remainder(draw: &mut Pcg32) -> Item {
     item(format!("the remainder of {a} : {b}"), remainder.to_string(), solution, &wrong)
 }
 
-fn order_of_operations(draw: &mut Pcg32) -> Item {
+fn order_of_operations(draw: &mut impl RngExt) -> Item {
     let (a, b, c) = (draw.random_range(2..=9_i32), draw.random_range(2..=6_i32), draw.random_range(2..=6_i32));
     let solution =
         [format!("multiply first: {b} x {c} = {}", b * c), format!("then add: {a} + {} = {}", b * c, a + b * c)];
@@ -225,7 +224,7 @@ fn order_of_operations(draw: &mut Pcg32) -> Item {
     item(format!("{a} + {b} x {c}"), (a + b * c).to_string(), solution, &wrong)
 }
 
-fn add_like_fractions(draw: &mut Pcg32) -> Item {
+fn add_like_fractions(draw: &mut impl RngExt) -> Item {
     let below = [5, 7, 9, 11, 13][draw.random_range(0..5_usize)];
     let a = draw.random_range(1..=below - 2);
     let b = draw.random_range(1..=below - 1 - a);
@@ -238,7 +237,7 @@ fn add_like_fractions(draw: &mut Pcg32) -> Item {
     item(format!("{a}/{below} + {b}/{below}"), format!("{}/{below}", a + b), solution, &wrong)
 }
 
-fn simplify_fractions(draw: &mut Pcg32) -> Item {
+fn simplify_fractions(draw: &mut impl RngExt) -> Item {
     let (above, below) = [(1, 2), (1, 3), (2, 3), (3, 4), (2, 5), (3, 5), (5, 6)][draw.random_range(0..7_usize)];
     let factor = [4, 6, 8][draw.random_range(0..3_usize)];
     let (a, b) = (above * factor, below * factor);
@@ -251,7 +250,7 @@ fn simplify_fractions(draw: &mut Pcg32) -> Item {
     item(format!("{a}/{b} in lowest terms"), format!("{above}/{below}"), solution, &wrong)
 }
 
-fn add_unlike_fractions(draw: &mut Pcg32) -> Item {
+fn add_unlike_fractions(draw: &mut impl RngExt) -> Item {
     let (below, other) = [(2, 3), (2, 5), (3, 4), (3, 5), (4, 5), (2, 7), (3, 7)][draw.random_range(0..7_usize)];
     let (a, b) = (1, draw.random_range(1..other));
     let common = below * other;
@@ -269,7 +268,7 @@ fn add_unlike_fractions(draw: &mut Pcg32) -> Item {
     item(format!("{a}/{below} + {b}/{other} over {common}"), format!("{sum}/{common}"), solution, &wrong)
 }
 
-fn add_decimals(draw: &mut Pcg32) -> Item {
+fn add_decimals(draw: &mut impl RngExt) -> Item {
     let (whole, tenths) = (draw.random_range(1..=9_i32), draw.random_range(1..=8_i32));
     let hundredths = 10 * draw.random_range(1..=8_i32) + draw.random_range(1..=9_i32);
     let sum = 100 * whole + 10 * tenths + hundredths;
@@ -284,7 +283,7 @@ fn add_decimals(draw: &mut Pcg32) -> Item {
     item(format!("{a} + {b}"), show(sum), solution, &wrong)
 }
 
-fn percent_of(draw: &mut Pcg32) -> Item {
+fn percent_of(draw: &mut impl RngExt) -> Item {
     let (tens, tenth) = (draw.random_range(2..=9_i32), draw.random_range(3..=12_i32));
     let (percent, whole) = (10 * tens, 10 * tenth);
     let solution = [
