@@ -12,7 +12,7 @@ use llmagentos::app::assets::Silent;
 use llmagentos::app::{RunOptions, load_scenario, run_scenario};
 use tempfile::TempDir;
 
-use super::support::{SERVICE_DESK, assets, llmagentos, run_into, said};
+use super::support::{SERVICE_DESK, WORLDS, assets, llmagentos, run_into, said};
 
 /// Enough for arrivals, learning, specialists and customers who give up.
 const SHORT: [&str; 2] = ["--ticks", "150"];
@@ -276,4 +276,54 @@ fn runs_at_once_into_the_same_folder_end_well() {
     let names: Vec<_> = fs::read_dir(out.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(names.len(), 1, "{names:?}");
     assert_same(&expected, &names[0], "a run among others");
+}
+
+#[test]
+fn every_domain_has_a_scenario_to_be_tested_with() {
+    let tested: Vec<&str> = WORLDS.iter().map(|(domain, ..)| *domain).collect();
+    let known: Vec<&str> = llmagentos::domains::DOMAINS.iter().map(|domain| domain.kind().name).collect();
+    assert_eq!(tested, known, "give every domain a line in WORLDS of tests/suite/support.rs");
+}
+
+#[test]
+fn every_world_repeats_itself_with_any_threads_and_from_its_transcript() {
+    for (domain, scenario, ticks) in WORLDS {
+        let out = TempDir::new().unwrap();
+        let run = |name: &str, more: &[&str]| {
+            run_into(&out.path().join(name), scenario, &[&["--ticks", ticks], more].concat())
+        };
+        let first = run("1", &["--threads", "1"]);
+        assert_same(&first, &run("2", &["--threads", "2"]), &format!("{domain}, 2 threads"));
+        assert_same(&first, &run("8", &["--threads", "8"]), &format!("{domain}, 8 threads"));
+        assert_same(&first, &run("replay", &["--replay", text(&first)]), &format!("{domain}, replay"));
+        let other = run("seed", &["--seed", "99"]);
+        let metrics = |run: &Path| fs::read(run.join("metrics.csv")).expect("metrics");
+        assert!(metrics(&first) != metrics(&other), "{domain}: another seed makes no other run");
+    }
+}
+
+/// Nothing after tick t is known in tick t, the end of the run included.
+#[test]
+fn a_longer_run_of_every_world_begins_like_a_shorter_one() {
+    for (domain, scenario, ticks) in WORLDS {
+        let out = TempDir::new().unwrap();
+        let longer = (2 * ticks.parse::<u32>().expect("a number")).to_string();
+        let metrics = |ticks: &str| {
+            let run = run_into(&out.path().join(ticks), scenario, &["--ticks", ticks, "--no-compare"]);
+            fs::read_to_string(run.join("metrics.csv")).expect("metrics")
+        };
+        let (short, long) = (metrics(ticks), metrics(&longer));
+        for (line, (short, long)) in short.lines().zip(long.lines()).enumerate() {
+            assert_eq!(short, long, "{domain}: metrics.csv:{}", line + 1);
+        }
+    }
+}
+
+#[test]
+fn every_world_refuses_a_key_it_does_not_know() {
+    for (domain, scenario, _) in WORLDS {
+        let (_, stderr, code) = said(&llmagentos(&["check", scenario, "--set", "domain.nonsense_key=1"]));
+        assert_eq!(code, 2, "{domain}: {stderr}");
+        assert!(stderr.contains("`domain` has no key `nonsense_key`"), "{domain}: {stderr}");
+    }
 }

@@ -8,6 +8,13 @@ use llmagentos::app::assets::{AssetSettings, Assets, Silent};
 /// A scenario with a scripted model and made-up tasks: fast, and without any download.
 pub const SERVICE_DESK: &str = "tests/suite/data/service_desk.toml";
 
+/// For every domain a scenario with a scripted model, and ticks enough for all of its tables to fill below some 10 kB.
+pub const WORLDS: [(&str, &str, &str); 3] = [
+    ("customer_service", SERVICE_DESK, "120"),
+    ("finance", "tests/suite/data/market.toml", "120"),
+    ("tutoring", "tests/suite/data/classroom.toml", "120"),
+];
+
 /// The assets as a user has them: fetched once into the user's cache.
 pub fn assets() -> Assets {
     Assets::new(AssetSettings::from_environment().expect("a place for the cache"))
