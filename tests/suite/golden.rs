@@ -32,8 +32,9 @@ fn golden_world(domain: &str, scenario: &str, ticks: &str) {
     let run = run_into(out.path(), scenario, &["--ticks", ticks]);
     let mut names: Vec<String> = fs::read_dir(&run)
         .expect("a folder")
-        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
-        .filter(|name| name.ends_with(".csv") && name != LEFT_OUT)
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "csv") && !path.ends_with(LEFT_OUT))
+        .map(|path| path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned())
         .collect();
     names.sort();
     let mut found: Vec<(PathBuf, String)> =
