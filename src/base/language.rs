@@ -75,6 +75,18 @@ impl Scored {
         super::softmax_in_place(&mut values);
         values
     }
+
+    /// An option drawn by these probabilities: the place at which their running sum passes `uniform`, in [0, 1).
+    #[must_use]
+    pub fn draw(&self, uniform: f64) -> usize {
+        let mut sum = 0.0;
+        let passed = self.probabilities().iter().position(|probability| {
+            sum += probability;
+            uniform < sum
+        });
+        // The sum of all may fall short of one by a rounding.
+        passed.unwrap_or(self.scores.len() - 1)
+    }
 }
 
 /// What a model answered.

@@ -26,6 +26,47 @@ pub struct Settled {
     pub shown: String,
 }
 
+impl Settled {
+    /// A count.
+    #[must_use]
+    pub fn count(name: &str, count: u64) -> Self {
+        Self { name: name.to_owned(), number: Some(count as f64), shown: count.to_string() }
+    }
+
+    /// A number, shown with two digits.
+    #[must_use]
+    pub fn number(name: &str, number: Option<f64>) -> Self {
+        let shown = number.map_or_else(|| NOTHING.to_owned(), |number| format!("{number:.2}"));
+        Self { name: name.to_owned(), number, shown }
+    }
+
+    /// A mean of `count` things that sum up to `sum`.
+    #[must_use]
+    pub fn mean(name: &str, sum: f64, count: u64) -> Self {
+        Self::number(name, (count > 0).then(|| sum / count as f64))
+    }
+
+    /// A share, shown in per cent.
+    #[must_use]
+    pub fn share(name: &str, share: Option<f64>) -> Self {
+        let shown = share.map_or_else(|| NOTHING.to_owned(), |share| format!("{:.1}%", 100.0 * share));
+        Self { name: name.to_owned(), number: share, shown }
+    }
+
+    /// The share that `part` is of `whole`, shown with both.
+    #[must_use]
+    pub fn part(name: &str, part: u64, whole: u64) -> Self {
+        let mut settled = Self::share(name, (whole > 0).then(|| part as f64 / whole as f64));
+        if whole > 0 {
+            settled.shown = format!("{} ({part} of {whole})", settled.shown);
+        }
+        settled
+    }
+}
+
+/// What is shown where there is no number.
+const NOTHING: &str = "–";
+
 /// `manifest.json`. Holds no wall-clock time and no path of a machine, so that it too is the same for the same run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

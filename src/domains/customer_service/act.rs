@@ -156,7 +156,7 @@ pub fn send_words(
             Some(Answer::Text(words)) => texts.0.intern(words),
             Some(Answer::Scored(scored)) => {
                 let mut draw = now.chance.draw(WORDING, now.tick, agent.id);
-                let chosen = pick(&scored.probabilities(), draw.random());
+                let chosen = scored.draw(draw.random());
                 texts.0.intern(&wording.phrases[chosen])
             }
             // The model failed: the run stops at the end of this tick.
@@ -171,16 +171,6 @@ pub fn send_words(
             text,
         });
     }
-}
-
-/// The place at which the running sum of `probabilities` passes `uniform`.
-fn pick(probabilities: &[f64], uniform: f64) -> usize {
-    let mut sum = 0.0;
-    let passed = probabilities.iter().position(|probability| {
-        sum += probability;
-        uniform < sum
-    });
-    passed.unwrap_or(probabilities.len() - 1)
 }
 
 /// Customers answer.

@@ -197,7 +197,7 @@ impl Market {
         self.mids[self.mids.len() - 1] - self.mids[self.mids.len() - 1 - back]
     }
 
-    /// Standard deviation of the mid's movement a tick over the last [`VOLATILITY_TICKS`] ticks (around zero);
+    /// Standard deviation of the mid's movement a tick over the last `VOLATILITY_TICKS` ticks (around zero);
     /// `None` at the first.
     #[must_use]
     pub fn volatility(&self) -> Option<f64> {

@@ -21,34 +21,18 @@ pub fn of(simulation: &Simulation) -> Vec<Settled> {
     let (momentum_profit, momentum_count) = profit(Kind::Momentum);
     let (value_profit, value_count) = profit(Kind::Value);
     vec![
-        count("shares traded", all.volume),
-        mean("mean spread (ticks of price)", sums.spread, sums.quoted),
-        mean("volatility a tick (ticks of price)", (sums.squares * sums.ticks as f64).sqrt(), sums.ticks),
-        mean("mean distance of price from value (ticks of price)", sums.mispricing, sums.ticks),
-        count("headlines", all.headlines),
-        share("headlines read as what they say", all.read_right, all.read),
-        share("reports that came true", all.reports_true, all.reports),
-        mean("profit a trader (ticks of price)", traders_profit, traders_count),
-        mean("profit a trader, second half", traders_profit - market.profit_at_half, traders_count),
-        mean("reward a trader and 100 ticks", 100.0 * all.reward_traders, traders_count * sums.ticks),
-        mean("profit a value trader", value_profit, value_count),
-        mean("profit a momentum trader", momentum_profit, momentum_count),
-        mean("profit of the crowd", market.wealth(CROWD, market.mid()), 1),
+        Settled::count("shares traded", all.volume),
+        Settled::mean("mean spread (ticks of price)", sums.spread, sums.quoted),
+        Settled::mean("volatility a tick (ticks of price)", (sums.squares * sums.ticks as f64).sqrt(), sums.ticks),
+        Settled::mean("mean distance of price from value (ticks of price)", sums.mispricing, sums.ticks),
+        Settled::count("headlines", all.headlines),
+        Settled::part("headlines read as what they say", all.read_right, all.read),
+        Settled::part("reports that came true", all.reports_true, all.reports),
+        Settled::mean("profit a trader (ticks of price)", traders_profit, traders_count),
+        Settled::mean("profit a trader, second half", traders_profit - market.profit_at_half, traders_count),
+        Settled::mean("reward a trader and 100 ticks", 100.0 * all.reward_traders, traders_count * sums.ticks),
+        Settled::mean("profit a value trader", value_profit, value_count),
+        Settled::mean("profit a momentum trader", momentum_profit, momentum_count),
+        Settled::mean("profit of the crowd", market.wealth(CROWD, market.mid()), 1),
     ]
-}
-
-fn count(name: &str, count: u64) -> Settled {
-    Settled { name: name.to_owned(), number: Some(count as f64), shown: count.to_string() }
-}
-
-fn share(name: &str, part: u64, whole: u64) -> Settled {
-    let number = (whole > 0).then(|| part as f64 / whole as f64);
-    let shown = number.map_or_else(|| "–".to_owned(), |share| format!("{:.1}% ({part} of {whole})", 100.0 * share));
-    Settled { name: name.to_owned(), number, shown }
-}
-
-fn mean(name: &str, sum: f64, count: u64) -> Settled {
-    let number = (count > 0).then(|| sum / count as f64);
-    let shown = number.map_or_else(|| "–".to_owned(), |mean| format!("{mean:.2}"));
-    Settled { name: name.to_owned(), number, shown }
 }

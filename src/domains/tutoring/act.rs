@@ -212,7 +212,7 @@ pub fn send_words(
             .parts
             .iter()
             .map(|(ticket, phrases)| match ticket.and_then(|ticket| queue.answer(ticket)) {
-                Some(Answer::Scored(scored)) => &*phrases[pick(&scored.probabilities(), draw.random())],
+                Some(Answer::Scored(scored)) => &*phrases[scored.draw(draw.random())],
                 // No model speaks for this agent (or it failed, and the run stops at the end of this tick).
                 _ => &*phrases[0],
             })
@@ -227,14 +227,4 @@ pub fn send_words(
             text,
         });
     }
-}
-
-/// The place at which the running sum of `probabilities` passes `uniform`.
-fn pick(probabilities: &[f64], uniform: f64) -> usize {
-    let mut sum = 0.0;
-    let passed = probabilities.iter().position(|probability| {
-        sum += probability;
-        uniform < sum
-    });
-    passed.unwrap_or(probabilities.len() - 1)
 }
