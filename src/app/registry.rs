@@ -67,6 +67,8 @@ pub fn minds(scenario: &Scenario) -> Result<Vec<(String, Mind)>, ScenarioError> 
 pub fn check_scenario(scenario: &Scenario) -> Result<(), ScenarioError> {
     scenario.check(&kinds())?;
     minds(scenario)?;
-    domain_of(scenario)?.data(&scenario.domain)?;
+    let domain = domain_of(scenario)?;
+    domain.check(scenario)?;
+    domain.data(&scenario.domain)?;
     Ok(())
 }

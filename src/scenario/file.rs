@@ -288,6 +288,25 @@ impl Scenario {
         sections
     }
 
+    /// The groups with a role, in the order of the file.
+    pub fn groups_of(&self, role: &str) -> impl Iterator<Item = &AgentGroup> {
+        self.agents.iter().filter(move |group| group.role == role)
+    }
+
+    /// Refuses a scenario in which nobody has this role, be it that no group is declared or that all are empty. `problem`
+    /// says what is wrong with that.
+    ///
+    /// # Errors
+    /// At the count of the role's first group, or at the groups as a whole.
+    pub fn needs_role(&self, role: &str, problem: &str) -> Result<(), ScenarioError> {
+        if self.groups_of(role).any(|group| group.count > 0) {
+            return Ok(());
+        }
+        let help = format!("declare a group with role = \"{role}\" and a count of at least 1");
+        let key = self.groups_of(role).next().map(|group| format!("agents.{}.count", group.name));
+        Err(self.invalid(key.as_deref().unwrap_or("agents"), problem, help))
+    }
+
     /// An error about one key, such as `ticks` or (a group by its name) `agents.front.policy`. It points at the value,
     /// or at the table around it where the key is absent.
     #[must_use]

@@ -81,6 +81,16 @@ pub trait Domain: Sync {
     /// When the section's settings are wrong.
     fn roles(&self, section: &Section) -> Result<Vec<RoleSpace>, ScenarioError>;
 
+    /// Checks what sections alone cannot say: how the groups of agents, the length of the run and the settings fit
+    /// together. `check` asks it before anything is fetched, and every simulation asks it before it is built. The
+    /// settings of all sections are sound, and all roles known, by then.
+    ///
+    /// # Errors
+    /// What [`Scenario::invalid`] or [`Section::invalid`] makes of the key that does not fit.
+    fn check(&self, _scenario: &Scenario) -> Result<(), ScenarioError> {
+        Ok(())
+    }
+
     /// The files it needs.
     ///
     /// # Errors

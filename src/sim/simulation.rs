@@ -59,6 +59,7 @@ impl Simulation {
     /// When the domain cannot use the scenario or its data.
     pub fn build(scenario: &Scenario, domain: &dyn Domain, options: Options) -> Result<Self, BuildError> {
         let spaces = spaces_of_policies(scenario, domain)?;
+        domain.check(scenario)?;
         let mut entries = Vec::new();
         let mut batches = Vec::new();
         for (name, mind) in options.minds {

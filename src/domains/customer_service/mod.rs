@@ -50,6 +50,21 @@ impl Domain for CustomerService {
         Ok(spaces::roles())
     }
 
+    fn check(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let mut customers = scenario.groups_of("customer");
+        let (first, second) = (customers.next(), customers.next());
+        if first.is_none() || second.is_some() {
+            let key = second.map(|group| format!("agents.{}.role", group.name));
+            let count = scenario.groups_of("customer").count();
+            return Err(scenario.invalid(
+                key.as_deref().unwrap_or("agents"),
+                format!("customer_service needs one group with role \"customer\", and there are {count}"),
+                "declare one, with the policy that customers answer by; its count is how many wait at the start",
+            ));
+        }
+        scenario.needs_role("service", "nobody has the role \"service\"")
+    }
+
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError> {
         let settings = section.settings::<CustomerServiceSettings>()?;
         Ok(vec![
@@ -76,24 +91,7 @@ impl Domain for CustomerService {
                 .filter(|&group| &*roles[usize::from(groups[usize::from(group)].role.0)] == role)
                 .collect()
         };
-        let customers = of_role("customer");
-        let &[customer_group] = customers.as_slice() else {
-            return Err(scenario
-                .invalid(
-                    "agents",
-                    format!(
-                        "customer_service needs one group with role \"customer\", and there are {}",
-                        customers.len()
-                    ),
-                    "declare one, with the policy that customers answer by; its count is how many wait at the start",
-                )
-                .into());
-        };
-        if of_role("service").iter().all(|&group| groups[usize::from(group)].count == 0) {
-            return Err(scenario
-                .invalid("agents", "nobody has the role \"service\"", "declare a group with role = \"service\"")
-                .into());
-        }
+        let customer_group = of_role("customer")[0];
         let mut texts = Texts::default();
         let task_texts = tasks
             .iter()

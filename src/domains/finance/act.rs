@@ -3,13 +3,14 @@
 use bevy_ecs::system::{Query, Res, ResMut};
 
 use super::book::Side;
+use super::market::Market;
 use super::news::tone_name;
 use super::spaces::{TRADE_ACT_LIST, TradeAct, WITHHOLD};
-use super::state::{Analyst, Market, Trader, Wire};
+use super::state::{Analyst, Trader, Wire};
 use crate::base::{Message, Performative};
 use crate::sim::{Agent, Choice, Directory, Mail, Now, Tables};
 
-/// Analysts mail what they make of a headline to all traders. It arrives at the next tick.
+/// Analysts mail what they make of a headline to the traders of its asset. It arrives at the next tick.
 pub fn analysts_act(
     now: Res<Now>,
     directory: Res<Directory>,
@@ -28,18 +29,19 @@ pub fn analysts_act(
         let is_true = report.map(|report| report == headline.truth());
         analyst.read += 1;
         analyst.right += u64::from(right);
-        market.now.read += 1;
-        market.now.read_right += u64::from(right);
+        let counts = market.counts(headline.asset);
+        counts.read += 1;
+        counts.read_right += u64::from(right);
         if let Some(report) = report.filter(|&report| report != 0) {
             analyst.reports += 1;
             analyst.reports_true += u64::from(is_true == Some(true));
-            market.now.reports += 1;
-            market.now.reports_true += u64::from(is_true == Some(true));
+            counts.reports += 1;
+            counts.reports_true += u64::from(is_true == Some(true));
             analyst.earned = f32::from(report * headline.truth());
         }
         if let Some(report) = report {
             let confidence = reading.probabilities[(report + 1) as usize];
-            for &recipient in &market.readers {
+            for &recipient in &market.asset(headline.asset).readers {
                 mail.send(Message {
                     sender: agent.id,
                     recipient,
@@ -56,6 +58,7 @@ pub fn analysts_act(
                 now.tick.0.into(),
                 date.0.into(),
                 agent.id.0.into(),
+                market.exchange.name(headline.asset).into(),
                 headline.text.clone().into(),
                 headline.origin.name().into(),
                 tone_name(headline.tone).into(),
@@ -71,7 +74,7 @@ pub fn analysts_act(
     }
 }
 
-/// Orders go to the exchange.
+/// Orders go to the exchange, each for the asset that its agent trades.
 pub fn traders_act(
     directory: Res<Directory>,
     mut market: ResMut<Market>,
@@ -85,13 +88,13 @@ pub fn traders_act(
             continue;
         }
         let market = &mut *market;
+        let (account, asset) = (trader.account, trader.asset);
         if let Some(order) = trader.order.take() {
             // Those who acted before it this tick may have filled it: then there is nothing to cancel.
-            let _ = market.exchange.cancel(order);
+            let _ = market.exchange.cancel(asset, order);
         }
         let shares = market.settings.order_shares;
-        let account = trader.account;
-        let held = market.exchange.account(account).shares;
+        let held = market.exchange.account(account).shares[asset.index()];
         let most = market.shares_max(trader.kind);
         let side = match act {
             TradeAct::Hold | TradeAct::Cancel => continue,
@@ -102,15 +105,16 @@ pub fn traders_act(
         if (held + side.sign() * i64::from(shares)).abs() > most {
             continue;
         }
-        let best = market.exchange.book().best(side);
         let placed = match act {
-            TradeAct::BuyMarket | TradeAct::SellMarket => market.exchange.market(account, side, shares).map(|_| None),
-            _ => match best {
-                Some(price) => market.exchange.limit(account, side, price, shares),
+            TradeAct::BuyMarket | TradeAct::SellMarket => {
+                market.exchange.market(account, asset, side, shares).map(|_| None)
+            }
+            _ => match market.exchange.book(asset).best(side) {
+                Some(price) => market.exchange.limit(account, asset, side, price, shares),
                 None => continue,
             },
         };
-        trader.order = placed.expect("agents' orders have a price and shares");
-        market.now.orders += 1;
+        trader.order = placed.expect("agents' orders are for a listed asset, with a price and shares");
+        market.counts(asset).orders += 1;
     }
 }

@@ -1,41 +1,56 @@
-//! The world moves on: the value moves and jumps, the crowd trades, everybody is told how they did.
+//! The world moves on: values move and jump, the crowds trade, everybody is told how they did.
 
 use bevy_ecs::system::{Query, Res, ResMut};
+use rand::Rng;
 
+use super::exchange::AssetId;
 use super::fundamental::standard_normal;
+use super::market::{Market, VOLATILITY_TICKS};
 use super::spaces::Kind;
-use super::state::{Analyst, Market, Trader, VOLATILITY_TICKS, Wire};
+use super::state::{Analyst, Trader, Wire};
 use crate::base::{Outcome, Purpose};
 use crate::sim::{Agent, Directory, Now, Reward};
 
 const VALUE: Purpose = Purpose::named("finance.value");
 const CROWD: Purpose = Purpose::named("finance.crowd");
 
-/// The fundamental value moves; the shocks dated today happen.
-pub fn move_value(now: Res<Now>, wire: Res<Wire>, mut market: ResMut<Market>) {
-    let shock = wire.0.today().iter().map(|(_, headline)| headline.shock).sum();
-    let normal = standard_normal(&mut now.chance.world(VALUE, now.tick));
-    market.fundamental.step(normal, shock);
+/// The generator for what an asset draws at this tick. Agents' keys have 32 bits: counted from the top, assets' keys
+/// are none of theirs.
+fn draw_for(now: &Now, purpose: Purpose, asset: AssetId) -> impl Rng + use<> {
+    now.chance.keyed(purpose, now.tick.0, u64::MAX - u64::from(asset.0))
 }
 
-/// The crowd trades for the length of a tick.
+/// Fundamental values move; the shocks dated today happen, each to its asset.
+pub fn move_value(now: Res<Now>, wire: Res<Wire>, mut market: ResMut<Market>) {
+    for id in market.listed() {
+        let today = wire.0.today().iter().filter(|(_, headline)| headline.asset == id);
+        let shock = today.map(|(_, headline)| headline.shock).sum();
+        let normal = standard_normal(&mut draw_for(&now, VALUE, id));
+        market.assets[id.index()].fundamental.step(normal, shock);
+    }
+}
+
+/// The crowds trade for the length of a tick, that of one asset after the other: they share nothing.
 pub fn let_crowd_trade(now: Res<Now>, mut market: ResMut<Market>) {
     let market = &mut *market;
-    let mut draw = now.chance.world(CROWD, now.tick);
-    market.now.crowd_events = market.flow.run(&mut market.exchange, 1.0, &mut draw);
-    let mid = market.mid();
-    let before = *market.mids.back().expect("there is always a mid");
-    market.mids.push_back(mid);
-    if market.mids.len() > VOLATILITY_TICKS.max(market.settings.return_ticks as usize) + 1 {
-        market.mids.pop_front();
-    }
-    let sums = &mut market.sums;
-    sums.ticks += 1;
-    sums.squares += (mid - before).powi(2);
-    sums.mispricing += (mid - market.fundamental.value()).abs();
-    if let (Some(bid), Some(ask)) = market.quotes() {
-        market.sums.quoted += 1;
-        market.sums.spread += f64::from(ask - bid);
+    let memory = VOLATILITY_TICKS.max(market.settings.return_ticks as usize) + 1;
+    for id in market.listed() {
+        let asset = &mut market.assets[id.index()];
+        asset.now.crowd_events = asset.flow.run(&mut market.exchange, 1.0, &mut draw_for(&now, CROWD, id));
+        let (mid, spread, mispricing) = (market.mid(id), market.spread(id), market.mispricing(id));
+        let asset = &mut market.assets[id.index()];
+        let before = *asset.mids.back().expect("there is always a mid");
+        asset.mids.push_back(mid);
+        if asset.mids.len() > memory {
+            asset.mids.pop_front();
+        }
+        asset.sums.ticks += 1;
+        asset.sums.squares += (mid - before).powi(2);
+        asset.sums.mispricing += mispricing;
+        if let Some(spread) = spread {
+            asset.sums.quoted += 1;
+            asset.sums.spread += f64::from(spread);
+        }
     }
 }
 
@@ -48,19 +63,19 @@ pub fn reward_all(
     mut traders: Query<(&Agent, &mut Trader, &mut Reward)>,
     mut analysts: Query<(&Agent, &mut Analyst, &mut Reward), bevy_ecs::query::Without<Trader>>,
 ) {
-    let mid = market.mid();
     let session_ends = (now.tick.0 + 1).is_multiple_of(u64::from(market.settings.session_ticks));
     let mut profit = 0.0;
     for &(_, entity) in directory.alive() {
         if let Ok((_, mut trader, mut reward)) = traders.get_mut(entity) {
-            let wealth = market.wealth(trader.account, mid);
-            let inventory = market.inventory(trader.account);
+            let wealth = market.wealth(trader.account);
+            let inventory = market.inventory(trader.account, trader.asset);
             let value = wealth - trader.wealth - market.settings.inventory_penalty * inventory * inventory;
             trader.wealth = wealth;
             trader.reward += value;
-            market.now.reward += value;
+            let counts = market.counts(trader.asset);
+            counts.reward += value;
             if trader.kind == Kind::Trader {
-                market.now.reward_traders += value;
+                counts.reward_traders += value;
                 profit += wealth;
             }
             reward.value += value as f32;

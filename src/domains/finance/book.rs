@@ -85,7 +85,7 @@ pub struct Fill {
 }
 
 /// Why an order was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// A limit that no order can have.
     #[error("a price of {0} ticks is outside 1 to {PRICE_MAX}: give a whole number of ticks above zero")]
@@ -96,6 +96,14 @@ pub enum OrderError {
     /// An order that was filled, was cancelled or never was.
     #[error("no order {} rests in the book: it was filled or cancelled, or never placed", .0.0)]
     Unknown(OrderId),
+    /// An asset that the exchange does not list.
+    #[error("no asset {asset} is listed; listed are: {}", .listed.join(", "))]
+    UnknownAsset {
+        /// What was asked for: a name in quotes, or a number that is no place in the list.
+        asset: String,
+        /// The names of all listed assets, in their order.
+        listed: Vec<String>,
+    },
 }
 
 /// The highest price, in ticks.

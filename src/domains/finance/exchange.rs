@@ -1,18 +1,30 @@
-//! The exchange: the book, and what every trader's account holds. All trading goes through here, so that money and
-//! shares are moved and never made.
+//! The exchange: a book for each asset, and what every trader's account holds. All trading goes through here, so that
+//! money and shares are moved and never made.
 
 use std::collections::BTreeMap;
 
 use super::book::{Book, Fill, Order, OrderError, OrderId, Side, TraderId};
 
+/// An asset: its place in the exchange's list, counted from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AssetId(pub u16);
+
+impl AssetId {
+    /// The id as an index into a column that is indexed by asset.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 /// What a trader has. Everybody starts with nothing and may owe both money and shares, so all accounts of an
-/// exchange sum to zero at all times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// exchange sum to zero at all times, in money and in the shares of each asset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// Money, in ticks.
+    /// Money, in ticks: one purse for all assets.
     pub cash: i64,
-    /// Shares.
-    pub shares: i64,
+    /// Shares, one number for each listed asset.
+    pub shares: Vec<i64>,
     /// Orders placed.
     pub orders: u64,
     /// Shares bought and sold.
@@ -22,82 +34,128 @@ pub struct Account {
 /// The account of the many nameless traders whose orders are the Poisson flow.
 pub const CROWD: TraderId = TraderId(0);
 
-/// The exchange.
-#[derive(Clone, Debug, Default)]
-pub struct Exchange {
+/// An asset's part of the exchange.
+#[derive(Clone, Debug)]
+struct Listing {
+    name: String,
     book: Book,
-    accounts: Vec<Account>,
     /// The crowd's resting orders, for drawing one; `crowd_places` finds an order in it.
     crowd: Vec<OrderId>,
     crowd_places: BTreeMap<OrderId, usize>,
-    fills: Vec<Fill>,
     volume: u64,
-    last_price: Option<u32>,
+}
+
+/// The exchange. Orders are numbered by each asset's book anew.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    listings: Vec<Listing>,
+    accounts: Vec<Account>,
+    fills: Vec<Fill>,
 }
 
 impl Exchange {
-    /// An exchange with the crowd's account only.
+    /// An exchange that lists assets with these names, with the crowd's account only.
     #[must_use]
-    pub fn new() -> Self {
-        Self { accounts: vec![Account::default()], ..Self::default() }
+    pub fn new(assets: &[&str]) -> Self {
+        let listings = assets
+            .iter()
+            .map(|&name| Listing {
+                name: name.to_owned(),
+                book: Book::new(),
+                crowd: Vec::new(),
+                crowd_places: BTreeMap::new(),
+                volume: 0,
+            })
+            .collect();
+        let mut exchange = Self { listings, accounts: Vec::new(), fills: Vec::new() };
+        exchange.open_account();
+        exchange
+    }
+
+    /// The listed asset with this name.
+    ///
+    /// # Errors
+    /// [`OrderError::UnknownAsset`] when there is none.
+    pub fn asset(&self, name: &str) -> Result<AssetId, OrderError> {
+        let place = self.listings.iter().position(|listing| listing.name == name);
+        place.map(|place| AssetId(place as u16)).ok_or_else(|| self.unknown(format!("{name:?}")))
     }
 
     /// Opens an account.
     pub fn open_account(&mut self) -> TraderId {
-        self.accounts.push(Account::default());
+        self.accounts.push(Account { shares: vec![0; self.listings.len()], ..Account::default() });
         TraderId(u32::try_from(self.accounts.len() - 1).expect("fewer than 2^32 accounts"))
     }
 
-    /// Places a limit order. Gives its number while something of it rests.
+    /// Places a limit order for an asset. Gives its number while something of it rests.
     ///
     /// # Errors
-    /// A price of zero or too high, or no shares.
+    /// An asset that is not listed, a price of zero or too high, or no shares.
     pub fn limit(
         &mut self,
         trader: TraderId,
+        asset: AssetId,
         side: Side,
         price: u32,
         shares: u32,
     ) -> Result<Option<OrderId>, OrderError> {
+        self.check(asset)?;
         self.fills.clear();
-        let (id, rests) = self.book.limit(trader, side, price, shares, &mut self.fills)?;
-        self.settle();
+        let book = &mut self.listings[asset.index()].book;
+        let (id, rests) = book.limit(trader, side, price, shares, &mut self.fills)?;
+        self.settle(asset);
         self.accounts[trader.0 as usize].orders += 1;
         if rests > 0 && trader == CROWD {
-            self.crowd_places.insert(id, self.crowd.len());
-            self.crowd.push(id);
+            let listing = &mut self.listings[asset.index()];
+            listing.crowd_places.insert(id, listing.crowd.len());
+            listing.crowd.push(id);
         }
         Ok((rests > 0).then_some(id))
     }
 
-    /// Places a market order. Gives the shares that found nobody.
+    /// Places a market order for an asset. Gives the shares that found nobody.
     ///
     /// # Errors
-    /// No shares.
-    pub fn market(&mut self, trader: TraderId, side: Side, shares: u32) -> Result<u32, OrderError> {
+    /// An asset that is not listed, or no shares.
+    pub fn market(&mut self, trader: TraderId, asset: AssetId, side: Side, shares: u32) -> Result<u32, OrderError> {
+        self.check(asset)?;
         self.fills.clear();
-        let left = self.book.market(trader, side, shares, &mut self.fills)?;
-        self.settle();
+        let left = self.listings[asset.index()].book.market(trader, side, shares, &mut self.fills)?;
+        self.settle(asset);
         self.accounts[trader.0 as usize].orders += 1;
         Ok(left)
     }
 
-    /// Cancels an order.
+    /// Cancels an order for an asset.
     ///
     /// # Errors
-    /// When it does not rest in the book.
-    pub fn cancel(&mut self, id: OrderId) -> Result<Order, OrderError> {
-        let order = self.book.cancel(id)?;
+    /// An asset that is not listed, or an order that does not rest in its book.
+    pub fn cancel(&mut self, asset: AssetId, id: OrderId) -> Result<Order, OrderError> {
+        self.check(asset)?;
+        let listing = &mut self.listings[asset.index()];
+        let order = listing.book.cancel(id)?;
         if order.trader == CROWD {
-            self.forget(id);
+            listing.forget(id);
         }
         Ok(order)
     }
 
-    /// The book.
+    /// How many assets are listed.
     #[must_use]
-    pub fn book(&self) -> &Book {
-        &self.book
+    pub fn assets(&self) -> usize {
+        self.listings.len()
+    }
+
+    /// The name of a listed asset.
+    #[must_use]
+    pub fn name(&self, asset: AssetId) -> &str {
+        &self.listings[asset.index()].name
+    }
+
+    /// The book of a listed asset.
+    #[must_use]
+    pub fn book(&self, asset: AssetId) -> &Book {
+        &self.listings[asset.index()].book
     }
 
     /// A trader's account.
@@ -106,16 +164,23 @@ impl Exchange {
         &self.accounts[trader.0 as usize]
     }
 
-    /// Money and shares in all accounts together: (0, 0), always.
+    /// Money in all accounts together, and shares of each asset: zeros, always.
     #[must_use]
-    pub fn totals(&self) -> (i64, i64) {
-        self.accounts.iter().fold((0, 0), |(cash, shares), account| (cash + account.cash, shares + account.shares))
+    pub fn totals(&self) -> (i64, Vec<i64>) {
+        let mut totals = (0, vec![0; self.listings.len()]);
+        for account in &self.accounts {
+            totals.0 += account.cash;
+            for (total, shares) in totals.1.iter_mut().zip(&account.shares) {
+                *total += shares;
+            }
+        }
+        totals
     }
 
-    /// The crowd's resting orders, in no order that means anything.
+    /// The crowd's resting orders for a listed asset, in no order that means anything.
     #[must_use]
-    pub fn crowd(&self) -> &[OrderId] {
-        &self.crowd
+    pub fn crowd(&self, asset: AssetId) -> &[OrderId] {
+        &self.listings[asset.index()].crowd
     }
 
     /// The trades of the last order.
@@ -124,38 +189,44 @@ impl Exchange {
         &self.fills
     }
 
-    /// Shares traded so far.
+    /// Shares of a listed asset traded so far.
     #[must_use]
-    pub fn volume(&self) -> u64 {
-        self.volume
+    pub fn volume(&self, asset: AssetId) -> u64 {
+        self.listings[asset.index()].volume
     }
 
-    /// The price of the last trade.
-    #[must_use]
-    pub fn last_price(&self) -> Option<u32> {
-        self.last_price
+    fn check(&self, asset: AssetId) -> Result<(), OrderError> {
+        if asset.index() < self.listings.len() {
+            return Ok(());
+        }
+        Err(self.unknown(format!("number {}", asset.0)))
     }
 
-    fn settle(&mut self) {
-        let fills = std::mem::take(&mut self.fills);
-        for fill in &fills {
+    fn unknown(&self, asset: String) -> OrderError {
+        OrderError::UnknownAsset { asset, listed: self.listings.iter().map(|listing| listing.name.clone()).collect() }
+    }
+
+    fn settle(&mut self, asset: AssetId) {
+        let listing = &mut self.listings[asset.index()];
+        for fill in &self.fills {
             let (shares, sign) = (i64::from(fill.shares), fill.side.sign());
             let cash = shares * i64::from(fill.price);
             for (trader, sign) in [(fill.incoming, sign), (fill.resting, -sign)] {
                 let account = &mut self.accounts[trader.0 as usize];
                 account.cash -= sign * cash;
-                account.shares += sign * shares;
+                account.shares[asset.index()] += sign * shares;
                 account.volume += u64::from(fill.shares);
             }
-            self.volume += u64::from(fill.shares);
-            self.last_price = Some(fill.price);
+            listing.volume += u64::from(fill.shares);
             if fill.closed && fill.resting == CROWD {
-                self.forget(fill.order);
+                listing.forget(fill.order);
             }
         }
-        self.fills = fills;
     }
+}
 
+impl Listing {
+    /// An order of the crowd rests no more.
     fn forget(&mut self, id: OrderId) {
         let Some(place) = self.crowd_places.remove(&id) else { return };
         self.crowd.swap_remove(place);

@@ -8,7 +8,7 @@
 use rand::{Rng, RngExt};
 
 use super::book::{OrderId, Side};
-use super::exchange::{CROWD, Exchange};
+use super::exchange::{AssetId, CROWD, Exchange};
 
 /// Rates of the crowd, per tick of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,9 +38,10 @@ pub enum Event {
     Cancel(OrderId),
 }
 
-/// The crowd. Remembers the last best prices, for when a side of the book is empty.
+/// The crowd of one asset. Remembers the last best prices, for when a side of the book is empty.
 #[derive(Clone, Debug)]
 pub struct Flow {
+    asset: AssetId,
     rates: FlowRates,
     /// Σ of the limit rates up to each distance, on one side.
     limit_sums: Vec<f64>,
@@ -49,9 +50,9 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// A crowd that takes `bid` and `ask` for the best prices until the book shows others.
+    /// A crowd that trades `asset`, and takes `bid` and `ask` for the best prices until the book shows others.
     #[must_use]
-    pub fn new(rates: FlowRates, bid: u32, ask: u32) -> Self {
+    pub fn new(asset: AssetId, rates: FlowRates, bid: u32, ask: u32) -> Self {
         let mut sum = 0.0;
         let limit_sums = (1..=rates.distance_max)
             .map(|distance| {
@@ -59,7 +60,7 @@ impl Flow {
                 sum
             })
             .collect();
-        Self { rates, limit_sums, bid, ask }
+        Self { asset, rates, limit_sums, bid, ask }
     }
 
     /// Fills an empty book about as full as it will be on average: at each distance the orders that arrive in the
@@ -74,7 +75,8 @@ impl Flow {
                     (Side::Sell, Some(self.bid + distance)),
                 ] {
                     if let Some(price) = price {
-                        exchange.limit(CROWD, side, price, self.rates.shares).expect("a price above zero");
+                        let placed = exchange.limit(CROWD, self.asset, side, price, self.rates.shares);
+                        placed.expect("a listed asset, a price above zero");
                     }
                 }
             }
@@ -91,7 +93,7 @@ impl Flow {
     ) -> Option<Event> {
         self.look(exchange);
         let limits = self.limit_sums.last().copied().unwrap_or(0.0);
-        let cancels = self.rates.cancel * exchange.crowd().len() as f64;
+        let cancels = self.rates.cancel * exchange.crowd(self.asset).len() as f64;
         let total = 2.0 * (limits + self.rates.market) + cancels;
         if total <= 0.0 {
             *wait = until;
@@ -103,9 +105,9 @@ impl Flow {
         }
         let mut place = draw.random::<f64>() * total;
         if place < cancels {
-            let crowd = exchange.crowd();
+            let crowd = exchange.crowd(self.asset);
             let id = crowd[((place / self.rates.cancel) as usize).min(crowd.len() - 1)];
-            exchange.cancel(id).expect("the crowd knows its resting orders");
+            exchange.cancel(self.asset, id).expect("the crowd knows its resting orders");
             return Some(Event::Cancel(id));
         }
         place -= cancels;
@@ -115,7 +117,7 @@ impl Flow {
             place -= half;
         }
         if place >= limits {
-            exchange.market(CROWD, side, self.rates.shares).expect("orders have shares");
+            exchange.market(CROWD, self.asset, side, self.rates.shares).expect("orders have shares");
             return Some(Event::Market);
         }
         let distance = self.limit_sums.partition_point(|&sum| sum <= place) as u32 + 1;
@@ -125,7 +127,7 @@ impl Flow {
             Side::Sell => self.bid.checked_add(distance),
         };
         // A price below one tick is no price: that order is not placed.
-        let placed = price.and_then(|price| exchange.limit(CROWD, side, price, self.rates.shares).ok());
+        let placed = price.and_then(|price| exchange.limit(CROWD, self.asset, side, price, self.rates.shares).ok());
         Some(Event::Limit(placed.flatten()))
     }
 
@@ -142,7 +144,8 @@ impl Flow {
     /// Takes note of the best prices. Where a side is empty its last best price counts, but never one that the other
     /// side has passed meanwhile.
     fn look(&mut self, exchange: &Exchange) {
-        let (bid, ask) = (exchange.book().best(Side::Buy), exchange.book().best(Side::Sell));
+        let book = exchange.book(self.asset);
+        let (bid, ask) = (book.best(Side::Buy), book.best(Side::Sell));
         self.bid = bid.unwrap_or_else(|| self.bid.min(ask.map_or(u32::MAX, |ask| ask.saturating_sub(1))));
         self.ask = ask.unwrap_or_else(|| self.ask.max(self.bid + 1));
     }

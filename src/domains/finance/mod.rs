@@ -1,4 +1,4 @@
-//! Finance: a stock market with a limit order book, a fundamental value that jumps on news, analysts who read the news
+//! Finance: a stock market with a limit order book for each asset, fundamental values that jump on news, analysts who read the news
 //! with a language model and mail what it means, and traders who learn what to make of that.
 //! The model and its sources: `docs/domains/finance.md`.
 
@@ -9,6 +9,7 @@ mod dated;
 mod exchange;
 mod flow;
 mod fundamental;
+mod market;
 mod mid_move;
 mod news;
 mod observe;
@@ -20,27 +21,29 @@ mod state;
 mod summary;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use bevy_ecs::component::Component;
 use bevy_ecs::schedule::IntoScheduleConfigs;
 
 pub use book::{Book, Fill, Order, OrderError, OrderId, PRICE_MAX, Side, TraderId};
 pub use dated::Dated;
-pub use exchange::{Account, CROWD, Exchange};
+pub use exchange::{Account, AssetId, CROWD, Exchange};
 pub use flow::{Event, Flow, FlowRates};
+pub use market::{Asset, Counts, Market};
 pub use mid_move::{QueueRates, probability_up};
-pub use settings::{FinanceSettings, FlowSettings, FundamentalSettings, NewsSettings};
-pub use state::{Counts, Market};
+pub use settings::{AssetSettings, FinanceSettings, FlowSettings, FundamentalSettings, NewsSettings};
 
 use crate::record::{Settled, TableSpec};
-use crate::scenario::{Scenario, ScenarioError, Section, SettingsType};
+use crate::scenario::{Scenario, ScenarioError, Section, SettingsType, one_of};
 use crate::sim::{
     Birth, BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, Now, Phase, Population, RoleSpace,
     Simulation,
 };
 use fundamental::Fundamental;
+use market::Sums;
 use spaces::Kind;
-use state::{Analyst, Sums, Trader, Wire};
+use state::{Analyst, Trader, Wire};
 
 /// Registry entry.
 pub static KIND: crate::scenario::Kind = crate::scenario::Kind {
@@ -61,6 +64,23 @@ impl Domain for Finance {
         Ok(spaces::roles())
     }
 
+    /// Desks belong to groups that trade; that they name listed assets is checked with the settings.
+    fn check(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let settings = scenario.domain.settings::<FinanceSettings>()?;
+        let groups = scenario.agents.iter().filter(|group| Kind::of_role(&group.role).is_some());
+        let trading: Vec<&str> = groups.map(|group| &*group.name).collect();
+        for name in settings.desks.keys().filter(|name| !trading.contains(&&***name)) {
+            let problem = match scenario.agents.iter().find(|group| group.name == *name) {
+                Some(group) => {
+                    format!("the group {name:?} has no desk: agents of role \"{}\" do not trade", group.role)
+                }
+                None => format!("there is no group of agents {name:?}"),
+            };
+            return Err(scenario.domain.invalid(&format!("desks.{name}"), problem, one_of(name, &trading)));
+        }
+        Ok(())
+    }
+
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError> {
         let settings = section.settings::<FinanceSettings>()?;
         // Without a path the headlines are generated, and nothing is needed.
@@ -72,6 +92,7 @@ impl Domain for Finance {
         vec![
             TableSpec { name: "metrics", about: "a tick", columns: record::METRICS.to_vec() },
             TableSpec { name: "agents", about: "an agent", columns: record::AGENTS.to_vec() },
+            record::assets(),
             record::readings(),
         ]
     }
@@ -84,59 +105,44 @@ impl Domain for Finance {
                 .map_err(|problem| BuildError::Data { key: HEADLINES, problem })?,
             None => news::generate(&settings, chance, scenario.ticks),
         };
-        let mut exchange = Exchange::new();
-        let (mut readers, mut analysts) = (Vec::new(), 0);
-        let groups = builder.groups().to_vec();
-        let roles = builder.world.resource::<Population>().roles.clone();
-        for (index, group) in groups.iter().enumerate() {
-            let role = &*roles[usize::from(group.role.0)];
-            let kind = [Kind::Momentum, Kind::Value, Kind::Trader].into_iter().find(|kind| kind.role() == role);
-            for _ in 0..group.count {
-                let Some(kind) = kind else {
+        let mut exchange = Exchange::new(&settings.asset_names());
+        let mut assets: Vec<Asset> =
+            (0..settings.assets.len()).map(|asset| open_asset(&settings, asset, &mut exchange)).collect();
+        let mut analysts = 0;
+        for (index, group) in (0..).zip(builder.groups().to_vec()) {
+            let role = Arc::clone(&builder.world.resource::<Population>().roles[usize::from(group.role.0)]);
+            let desk = settings.desk_of(&group.name);
+            for place in 0..group.count as usize {
+                let Some(kind) = Kind::of_role(&role) else {
                     let analyst = Analyst { place: analysts, ..Analyst::default() };
-                    builder.spawn(index as u16, Some(with(analyst)));
+                    builder.spawn(index, Some(with(analyst)));
                     analysts += 1;
                     continue;
                 };
-                let account = exchange.open_account();
-                let trader = Trader { kind, account, order: None, wealth: 0.0, report: None, reports: 0, reward: 0.0 };
-                let id = builder.spawn(index as u16, Some(with(trader)));
+                let (asset, account) = (desk[place % desk.len()], exchange.open_account());
+                let id = builder.spawn(index, Some(with(Trader::new(kind, AssetId(asset as u16), account))));
                 if kind == Kind::Trader {
-                    readers.push(id);
+                    assets[asset].readers.push(id);
                 }
             }
         }
-        let start = settings.price_start;
-        let rates = FlowRates {
-            limit: settings.flow.limit,
-            limit_decay: settings.flow.limit_decay,
-            distance_max: settings.flow.distance_max,
-            market: settings.flow.market,
-            cancel: settings.flow.cancel,
-            shares: settings.order_shares,
-        };
-        let flow = Flow::new(rates, start, start + 1);
-        flow.open_book(&mut exchange);
         let forecast = if analysts == 0 { LanguageForecast::default() } else { forecast(&calendar) };
+        let (profit_at_half, ticks) = (0.0, scenario.ticks);
+        let texts = Vec::new();
         builder.insert_resource(Market {
-            fundamental: Fundamental::new(&settings.fundamental, f64::from(start), settings.value_lag_ticks),
             settings,
             exchange,
-            flow,
-            mids: VecDeque::from([f64::from(start) + 0.5]),
-            readers,
+            assets,
             analysts,
-            texts: Vec::new(),
-            now: Counts::default(),
-            all: Counts::default(),
-            sums: Sums::default(),
-            profit_at_half: 0.0,
-            ticks: scenario.ticks,
+            texts,
+            profit_at_half,
+            ticks,
             forecast,
         });
         builder.insert_resource(Wire(Dated::new(calendar)));
         builder.metric_columns(&record::METRICS);
         builder.agent_rows(&record::AGENTS, record::agent_row);
+        builder.add_table(record::assets());
         builder.add_table(record::readings());
         builder.add_systems(Phase::Deliver, observe::turn_wire);
         builder.add_systems(Phase::Observe, (observe::read_news, observe::take_in_reports).chain());
@@ -158,6 +164,30 @@ impl Domain for Finance {
 
     fn summary(&self, simulation: &Simulation) -> Vec<Settled> {
         summary::of(simulation)
+    }
+}
+
+/// An asset at its first price, its book filled by its crowd.
+fn open_asset(settings: &FinanceSettings, asset: usize, exchange: &mut Exchange) -> Asset {
+    let start = settings.assets[asset].price_start;
+    let rates = FlowRates {
+        limit: settings.flow.limit,
+        limit_decay: settings.flow.limit_decay,
+        distance_max: settings.flow.distance_max,
+        market: settings.flow.market,
+        cancel: settings.flow.cancel,
+        shares: settings.order_shares,
+    };
+    let flow = Flow::new(AssetId(asset as u16), rates, start, start + 1);
+    flow.open_book(exchange);
+    Asset {
+        flow,
+        fundamental: Fundamental::new(&settings.fundamental_of(asset), f64::from(start), settings.value_lag_ticks),
+        mids: VecDeque::from([f64::from(start) + 0.5]),
+        readers: Vec::new(),
+        now: Counts::default(),
+        all: Counts::default(),
+        sums: Sums::default(),
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::{Arc, LazyLock};
 
 use rand::{Rng, RngExt};
 
-use super::settings::{FinanceSettings, NewsSettings};
+use super::exchange::AssetId;
+use super::settings::{AssetSettings, FinanceSettings, NewsSettings};
 use crate::base::{Chance, Purpose, Tick};
-use crate::record::read_csv;
+use crate::record::{CsvRow, read_csv};
+use crate::scenario::one_of;
 
 const CALENDAR: Purpose = Purpose::named("finance.calendar");
 const TEMPLATES: &str = include_str!("../../../assets/prompts/finance/headlines.json");
@@ -45,6 +47,8 @@ impl Origin {
 /// A headline and the truth about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Headline {
+    /// The asset whose company it is about.
+    pub asset: AssetId,
     /// Its words.
     pub text: Arc<str>,
     /// What its words say: −1 bad, 0 nothing, +1 good for the share.
@@ -75,15 +79,19 @@ pub fn tone_name(tone: i8) -> &'static str {
     TONES[(tone + 1) as usize]
 }
 
-/// All headlines of a run of `ticks`, with their dates, drawn from the run's chance: gaps are geometric, so that
-/// headlines come as a Poisson process does, at most one a tick.
+/// All headlines of a run of `ticks` about all assets, with their dates, drawn from the run's chance.
 #[must_use]
 pub fn generate(settings: &FinanceSettings, chance: Chance, ticks: u64) -> Vec<(Tick, Headline)> {
+    (0..settings.assets.len()).flat_map(|asset| generate_for(settings, asset, chance, ticks)).collect()
+}
+
+/// Those about one asset: gaps are geometric, so that headlines come as a Poisson process does, at most one a tick.
+fn generate_for(settings: &FinanceSettings, asset: usize, chance: Chance, ticks: u64) -> Vec<(Tick, Headline)> {
     let news = &settings.news;
     let mut calendar = Vec::new();
     let mut last: Option<Headline> = None;
     for tick in 0..ticks {
-        let mut draw = chance.keyed(CALENDAR, tick, 0);
+        let mut draw = chance.keyed(CALENDAR, tick, asset as u64);
         if draw.random::<f64>() * 100.0 >= news.per_hundred_ticks {
             continue;
         }
@@ -98,11 +106,12 @@ pub fn generate(settings: &FinanceSettings, chance: Chance, ticks: u64) -> Vec<(
         } else {
             -1
         };
-        let size = news.shock_ticks * (0.5 + draw.random::<f64>());
+        let size = settings.shock_of(asset) * (0.5 + draw.random::<f64>());
         let headline = match (origin, &last) {
             (Origin::Stale, Some(last)) => Headline { shock: 0.0, origin, ..last.clone() },
             _ => Headline {
-                text: word(settings, tone, &mut draw),
+                asset: AssetId(asset as u16),
+                text: word(&settings.assets[asset], tone, &mut draw),
                 tone,
                 shock: if origin == Origin::Fresh { f64::from(tone) * size } else { 0.0 },
                 origin,
@@ -128,12 +137,13 @@ fn origin(news: &NewsSettings, place: f64) -> Origin {
     }
 }
 
-/// A sentence of this tone about the company.
-fn word(settings: &FinanceSettings, tone: i8, draw: &mut impl Rng) -> Arc<str> {
+/// A sentence of this tone about the asset's company.
+fn word(asset: &AssetSettings, tone: i8, draw: &mut impl Rng) -> Arc<str> {
     let templates = &TEMPLATE_BANK[tone_name(tone)];
     let template = &templates[draw.random_range(0..templates.len())];
     let percent = [4, 7, 12, 20][draw.random_range(0..4_usize)];
-    template.replace("{company}", settings.company.trim()).replace("{percent}", &percent.to_string()).into()
+    let company = asset.company.as_deref().unwrap_or(&asset.name).trim();
+    template.replace("{company}", company).replace("{percent}", &percent.to_string()).into()
 }
 
 /// Reads a file of headlines for a run of `ticks`.
@@ -141,9 +151,23 @@ fn word(settings: &FinanceSettings, tone: i8, draw: &mut impl Rng) -> Arc<str> {
 /// # Errors
 /// A sentence that says which line is wrong, and how.
 pub fn read(bytes: &[u8], settings: &FinanceSettings, ticks: u64) -> Result<Vec<(Tick, Headline)>, String> {
+    let listed = settings.asset_names();
     let mut calendar = Vec::new();
-    for (line, cells) in read_csv(bytes, &["tick", "headline", "truth"])? {
+    for CsvRow { line, cells, optional } in read_csv(bytes, &["tick", "headline", "truth"], &["asset"])? {
         let [date, text, truth] = cells.as_slice() else { unreachable!("a row has the columns asked for") };
+        let asset = match optional.first().and_then(Option::as_ref) {
+            Some(name) => listed.iter().position(|asset| asset == name).ok_or_else(|| {
+                format!("line {line}: there is no asset {name:?} in this market; {}", one_of(name, &listed))
+            })?,
+            None if listed.len() == 1 => 0,
+            None => {
+                return Err(format!(
+                    "line 1: the header has no column `asset`, and this market trades several assets: add it, with one \
+                     of {} in each row",
+                    listed.join(", ")
+                ));
+            }
+        };
         let tick: u64 =
             date.parse().map_err(|_| format!("line {line}: \"{date}\" is not a tick; give a whole number from 0"))?;
         if tick >= ticks {
@@ -162,8 +186,9 @@ pub fn read(bytes: &[u8], settings: &FinanceSettings, ticks: u64) -> Result<Vec<
             .ok_or_else(|| format!("line {line}: \"{truth}\" is not a truth; give one of {}", TONES.join(", ")))?
             as i8
             - 1;
-        let shock = f64::from(tone) * settings.news.shock_ticks;
-        calendar.push((Tick(tick), Headline { text: text.as_str().into(), tone, shock, origin: Origin::File }));
+        let shock = f64::from(tone) * settings.shock_of(asset);
+        let asset = AssetId(asset as u16);
+        calendar.push((Tick(tick), Headline { asset, text: text.as_str().into(), tone, shock, origin: Origin::File }));
     }
     Ok(calendar)
 }

@@ -5,9 +5,10 @@ use rand::RngExt;
 
 use super::book::Side;
 use super::fundamental::standard_normal;
+use super::market::Market;
 use super::prompts;
 use super::spaces::{ANALYST_ACTS, Kind, TradeAct};
-use super::state::{Analyst, Market, Reading, Trader, Wire};
+use super::state::{Analyst, Reading, Trader, Wire};
 use crate::base::{Action, Answer, LegalActions, Performative, Purpose, TextId};
 use crate::sim::{Agent, Directory, LanguageQueue, Llm, Mail, Mailbox, Now, Observations, PolicySlot, Texts};
 
@@ -19,7 +20,7 @@ pub fn turn_wire(now: Res<Now>, mut wire: ResMut<Wire>) {
     wire.0.turn_to(now.tick);
 }
 
-/// Headlines that came out are dealt out to the analysts in turn; each analyst reads one a tick.
+/// Headlines that came out, of all assets, are dealt out to the analysts in turn; each analyst reads one a tick.
 pub fn read_news(
     directory: Res<Directory>,
     wire: Res<Wire>,
@@ -32,7 +33,7 @@ pub fn read_news(
     let first = market.texts.len();
     for (_, headline) in &known[first..] {
         market.texts.push(texts.0.intern(&headline.text));
-        market.now.headlines += 1;
+        market.counts(headline.asset).headlines += 1;
     }
     for &(_, entity) in directory.alive() {
         let Ok((agent, llm, mut analyst)) = analysts.get_mut(entity) else { continue };
@@ -102,14 +103,15 @@ pub fn hand_in_observations(
                 continue;
             }
             // What of it traded meanwhile is known now.
-            trader.order = trader.order.filter(|&order| market.exchange.book().order(order).is_some());
+            trader.order = trader.order.filter(|&order| market.exchange.book(trader.asset).order(order).is_some());
             let mut features = market_features(&market, &trader);
             match trader.kind {
                 Kind::Momentum => {}
                 Kind::Value => {
                     let mut draw = now.chance.draw(ESTIMATE, now.tick, agent.id);
                     let error = settings.value_error_ticks * standard_normal(&mut draw);
-                    features.push((market.fundamental.remembered() + error - market.mid()) as f32);
+                    let value = market.asset(trader.asset).fundamental.remembered() + error;
+                    features.push((value - market.mid(trader.asset)) as f32);
                 }
                 Kind::Trader => {
                     let memory = u64::from(settings.report_memory_ticks);
@@ -128,29 +130,26 @@ pub fn hand_in_observations(
 
 /// What everybody who trades sees, in the order of [`super::spaces::MARKET_FEATURES`].
 fn market_features(market: &Market, trader: &Trader) -> Vec<f32> {
-    let spread = match market.quotes() {
-        (Some(bid), Some(ask)) => (ask - bid) as f32,
-        _ => 0.0,
-    };
-    let working = trader.order.and_then(|order| market.exchange.book().order(order));
+    let asset = trader.asset;
+    let working = trader.order.and_then(|order| market.exchange.book(asset).order(order));
     vec![
-        spread,
-        market.imbalance() as f32,
-        market.inventory(trader.account) as f32,
+        market.spread(asset).unwrap_or(0) as f32,
+        market.imbalance(asset) as f32,
+        market.inventory(trader.account, asset) as f32,
         working.map_or(0.0, |order| order.side.sign() as f32),
-        market.last_return() as f32,
+        market.last_return(asset) as f32,
     ]
 }
 
 /// Holding is always allowed; an order is where it has a price and the inventory stays in its bounds.
 fn trade_menu(market: &Market, trader: &Trader) -> LegalActions {
     let settings = &market.settings;
-    let held = market.exchange.account(trader.account).shares;
+    let held = market.exchange.account(trader.account).shares[trader.asset.index()];
     let most = market.shares_max(trader.kind);
     let (may_buy, may_sell) =
         (held + i64::from(settings.order_shares) <= most, held - i64::from(settings.order_shares) >= -most);
-    let (bid, ask) = market.quotes();
-    let book = market.exchange.book();
+    let (bid, ask) = market.quotes(trader.asset);
+    let book = market.exchange.book(trader.asset);
     // An agent's own order is taken out before it trades: it cannot be the only one on the other side.
     let own = |side: Side| trader.order.and_then(|order| book.order(order)).is_some_and(|order| order.side == side);
     let others = |side: Side, best: Option<u32>| {

@@ -60,6 +60,12 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What agents of a role are; `None` for those who do not trade.
+    #[must_use]
+    pub fn of_role(role: &str) -> Option<Self> {
+        [Self::Momentum, Self::Value, Self::Trader].into_iter().find(|kind| kind.role() == role)
+    }
+
     /// The role's name.
     #[must_use]
     pub fn role(self) -> &'static str {

@@ -1,8 +1,9 @@
 //! What a run came to, in words a manager understands.
 
 use super::exchange::CROWD;
+use super::market::Market;
 use super::spaces::Kind;
-use super::state::{Market, Trader};
+use super::state::Trader;
 use crate::record::Settled;
 use crate::sim::{Directory, Simulation};
 
@@ -16,7 +17,9 @@ pub fn of(simulation: &Simulation) -> Vec<Settled> {
         let of_kind = traders.iter().filter(|trader| trader.kind == kind);
         (of_kind.clone().map(|trader| trader.wealth).sum::<f64>(), of_kind.count() as u64)
     };
-    let (all, sums) = (&market.all, &market.sums);
+    let (all, sums) = (market.all(), market.sums());
+    // The sums count each asset's ticks.
+    let ticks = sums.ticks / market.assets.len() as u64;
     let (traders_profit, traders_count) = profit(Kind::Trader);
     let (momentum_profit, momentum_count) = profit(Kind::Momentum);
     let (value_profit, value_count) = profit(Kind::Value);
@@ -30,9 +33,9 @@ pub fn of(simulation: &Simulation) -> Vec<Settled> {
         Settled::part("reports that came true", all.reports_true, all.reports),
         Settled::mean("profit a trader (ticks of price)", traders_profit, traders_count),
         Settled::mean("profit a trader, second half", traders_profit - market.profit_at_half, traders_count),
-        Settled::mean("reward a trader and 100 ticks", 100.0 * all.reward_traders, traders_count * sums.ticks),
+        Settled::mean("reward a trader and 100 ticks", 100.0 * all.reward_traders, traders_count * ticks),
         Settled::mean("profit a value trader", value_profit, value_count),
         Settled::mean("profit a momentum trader", momentum_profit, momentum_count),
-        Settled::mean("profit of the crowd", market.wealth(CROWD, market.mid()), 1),
+        Settled::mean("profit of the crowd", market.wealth(CROWD), 1),
     ]
 }

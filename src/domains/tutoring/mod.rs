@@ -53,6 +53,11 @@ impl Domain for Tutoring {
         Ok(spaces::roles())
     }
 
+    fn check(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        scenario.needs_role("student", "a class of zero students learns nothing")?;
+        scenario.needs_role("tutor", "nobody has the role \"tutor\"")
+    }
+
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError> {
         let path = section.settings::<TutoringSettings>()?.components_path;
         Ok(path.map(|path| DataNeed { key: "components", asset: "", path: Some(path) }).into_iter().collect())
@@ -72,8 +77,7 @@ impl Domain for Tutoring {
         let now = *builder.world.resource::<Now>();
         let text = data.0.get("components").map_or(SCHOOL_ARITHMETIC.as_bytes(), |bytes| &bytes[..]);
         let curriculum = Curriculum::read(text, settings.items_per_component, now.chance)?;
-        let students = groups_of(scenario, builder, "student", "a class of zero students learns nothing")?;
-        let tutors = groups_of(scenario, builder, "tutor", "nobody has the role \"tutor\"")?;
+        let (students, tutors) = (groups_of(builder, "student"), groups_of(builder, "tutor"));
         let mut school = School {
             settings,
             curriculum,
@@ -145,18 +149,8 @@ impl Domain for Tutoring {
     }
 }
 
-/// The groups of a role, which must not all be empty.
-fn groups_of(scenario: &Scenario, builder: &Builder, role: &str, problem: &str) -> Result<Vec<u16>, ScenarioError> {
+/// The groups of a role.
+fn groups_of(builder: &Builder, role: &str) -> Vec<u16> {
     let id = builder.world.resource::<Population>().role(role);
-    let groups: Vec<u16> = (0..builder.groups().len() as u16)
-        .filter(|&group| Some(builder.groups()[usize::from(group)].role) == id)
-        .collect();
-    if groups.iter().any(|&group| builder.groups()[usize::from(group)].count > 0) {
-        return Ok(groups);
-    }
-    let key = groups.first().map_or_else(
-        || "agents".to_owned(),
-        |&group| format!("agents.{}.count", builder.groups()[usize::from(group)].name),
-    );
-    Err(scenario.invalid(&key, problem, format!("declare a group with role = \"{role}\" and a count of at least 1")))
+    (0..).zip(builder.groups()).filter(|(_, group)| Some(group.role) == id).map(|(place, _)| place).collect()
 }
