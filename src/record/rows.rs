@@ -19,10 +19,8 @@ pub struct CsvRow {
 pub fn read_csv(bytes: &[u8], columns: &[&str], optional: &[&str]) -> Result<Vec<CsvRow>, String> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(bytes);
     let header = reader.headers().map_err(|error| format!("line 1: {error}"))?.clone();
-    let mut wanted = format!("it must be `{}`", columns.join(","));
-    if !optional.is_empty() {
-        wanted += &format!(", and may have `{}`", optional.join("`, `"));
-    }
+    let more = if optional.is_empty() { String::new() } else { format!(", and may have `{}`", optional.join("`, `")) };
+    let wanted = format!("it must be `{}`{more}", columns.join(","));
     if !(columns.len()..=columns.len() + optional.len()).contains(&header.len()) {
         return Err(format!("line 1: the header has {} columns; {wanted}", header.len()));
     }

@@ -111,6 +111,12 @@ fn scenarios_that_are_wrong() {
         ("learning_rate = 0.05", "learning_rate = 2", &["2 is outside (0, 1]", "give a number in (0, 1]"]),
         ("llm = \"small\"\n", "", &["agents of role \"service\" need a language model", "add `llm = \"NAME\"`"]),
         (customers, "", &["`policy.caller`", "not used", "policy = \"caller\""]),
+        ("count = 4", "count = 0", &["nobody has the role \"service\"", "a count of at least 1", "scenario.toml:12:9"]),
+        (
+            customers,
+            &format!("{customers}\n[[agents]]\nrole = \"customer\"\nname = \"others\"\npolicy = \"caller\"\n"),
+            &["one group with role \"customer\", and there are 2", "scenario.toml:33:8"],
+        ),
     ] {
         let path = place.scenario(from, to);
         for command in ["check", "run"] {

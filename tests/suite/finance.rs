@@ -1,15 +1,18 @@
 //! Finance, from outside: the book against a slow one, the flow against its formula, whole runs of a small market.
 
+mod assets;
 mod runs;
 
 use llmagentos::base::{Chance, Purpose};
 use llmagentos::domains::finance::{
-    Book, CROWD, Exchange, Fill, Flow, FlowRates, Order, OrderError, OrderId, PRICE_MAX, QueueRates, Side, TraderId,
-    probability_up,
+    AssetId, Book, CROWD, Exchange, Fill, Flow, FlowRates, Order, OrderError, OrderId, PRICE_MAX, QueueRates, Side,
+    TraderId, probability_up,
 };
 use rand::RngExt;
 
 const ORDERS: Purpose = Purpose::named("test.finance.orders");
+/// The only asset of an exchange that lists one.
+const SHARE: AssetId = AssetId(0);
 const FLOW: Purpose = Purpose::named("test.finance.flow");
 
 /// A book as slow and plain as can be: a list of orders in the order of arrival, searched from the front each time.
@@ -190,17 +193,17 @@ fn the_flow_moves_the_mid_as_the_formula_says() {
         let mut ups = 0_u64;
         for run in 0..RUNS {
             let mut draw = Chance::new(5).keyed(FLOW, run, ask as u64);
-            let mut exchange = Exchange::new();
-            exchange.limit(CROWD, Side::Buy, 100, 1).expect("sound");
+            let mut exchange = Exchange::new(&["ACME"]);
+            exchange.limit(CROWD, SHARE, Side::Buy, 100, 1).expect("sound");
             for _ in 0..ask {
-                exchange.limit(CROWD, Side::Sell, 101, 1).expect("sound");
+                exchange.limit(CROWD, SHARE, Side::Sell, 101, 1).expect("sound");
             }
-            let mut flow = Flow::new(rates, 100, 101);
+            let mut flow = Flow::new(SHARE, rates, 100, 101);
             let up = loop {
                 // A tick's end must not show: waits have no memory.
                 let mut wait = 0.0;
                 let _ = flow.next_event(&mut exchange, &mut wait, 0.3, &mut draw);
-                match (exchange.book().best(Side::Buy), exchange.book().best(Side::Sell)) {
+                match (exchange.book(SHARE).best(Side::Buy), exchange.book(SHARE).best(Side::Sell)) {
                     (Some(_), None) => break true,
                     (None, Some(_)) => break false,
                     _ => {}
@@ -220,21 +223,21 @@ fn the_flow_moves_the_mid_as_the_formula_says() {
 #[test]
 fn the_crowd_keeps_the_exchange_sound() {
     let rates = FlowRates { limit: 1.92, limit_decay: 0.52, distance_max: 5, market: 0.94, cancel: 0.71, shares: 2 };
-    let mut exchange = Exchange::new();
+    let mut exchange = Exchange::new(&["ACME"]);
     let trader = exchange.open_account();
-    let mut flow = Flow::new(rates, 999, 1000);
+    let mut flow = Flow::new(SHARE, rates, 999, 1000);
     flow.open_book(&mut exchange);
     let mut draw = Chance::new(3).keyed(FLOW, 1, 1);
     let mut events = 0;
     for tick in 0..5_000_u32 {
         // Three shares: sizes that leave orders partly filled.
-        exchange.market(trader, if tick % 2 == 0 { Side::Buy } else { Side::Sell }, 3).expect("sound");
+        exchange.market(trader, SHARE, if tick % 2 == 0 { Side::Buy } else { Side::Sell }, 3).expect("sound");
         events += flow.run(&mut exchange, 1.0, &mut draw);
-        assert_eq!(exchange.totals(), (0, 0));
-        assert_eq!(exchange.crowd().len(), exchange.book().len());
-        if let (Some(bid), Some(ask)) = (exchange.book().best(Side::Buy), exchange.book().best(Side::Sell)) {
+        assert_eq!(exchange.totals(), (0, vec![0]));
+        assert_eq!(exchange.crowd(SHARE).len(), exchange.book(SHARE).len());
+        if let (Some(bid), Some(ask)) = (exchange.book(SHARE).best(Side::Buy), exchange.book(SHARE).best(Side::Sell)) {
             assert!(bid < ask);
         }
     }
-    assert!(events > 50_000 && exchange.volume() > 10_000, "{events} events, {} shares", exchange.volume());
+    assert!(events > 50_000 && exchange.volume(SHARE) > 10_000, "{events} events, {} shares", exchange.volume(SHARE));
 }

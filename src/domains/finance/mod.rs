@@ -69,16 +69,12 @@ impl Domain for Finance {
         let settings = scenario.domain.settings::<FinanceSettings>()?;
         let groups = scenario.agents.iter().filter(|group| Kind::of_role(&group.role).is_some());
         let trading: Vec<&str> = groups.map(|group| &*group.name).collect();
-        for name in settings.desks.keys().filter(|name| !trading.contains(&&***name)) {
-            let problem = match scenario.agents.iter().find(|group| group.name == *name) {
-                Some(group) => {
-                    format!("the group {name:?} has no desk: agents of role \"{}\" do not trade", group.role)
-                }
-                None => format!("there is no group of agents {name:?}"),
-            };
-            return Err(scenario.domain.invalid(&format!("desks.{name}"), problem, one_of(name, &trading)));
-        }
-        Ok(())
+        let Some(name) = settings.desks.keys().find(|name| !trading.contains(&&***name)) else { return Ok(()) };
+        let problem = match scenario.agents.iter().find(|group| group.name == *name) {
+            Some(group) => format!("the group {name:?} has no desk: agents of role \"{}\" do not trade", group.role),
+            None => format!("there is no group of agents {name:?}"),
+        };
+        Err(scenario.domain.invalid(&format!("desks.{name}"), problem, one_of(name, &trading)))
     }
 
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError> {

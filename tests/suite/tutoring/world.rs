@@ -158,6 +158,23 @@ fn a_class_of_nobody_is_refused() {
     assert!(stderr.contains("a count of at least 1"), "{stderr}");
     let stderr = refused(&["--set", "agents.tutor.count=0"]);
     assert!(stderr.contains("nobody has the role \"tutor\""), "{stderr}");
+    // In the file it is told with its line, and before anything runs.
+    let folder = tempfile::tempdir().unwrap();
+    let sound = fs::read_to_string(CLASSROOM).unwrap();
+    let check = |from: &str, to: &str| {
+        assert!(sound.contains(from), "{from}");
+        let text = sound.replacen(from, to, 1);
+        let line = text.split(to).next().unwrap().matches('\n').count() + 1 + to.trim_end().matches('\n').count();
+        let file = folder.path().join("empty.toml");
+        fs::write(&file, text).unwrap();
+        let (_, stderr, code) = said(&llmagentos(&["check", file.to_str().unwrap()]));
+        assert_eq!(code, 2, "{stderr}");
+        (stderr, format!("empty.toml:{line}:"))
+    };
+    let (stderr, place) = check("role = \"student\"\ncount = 5", "role = \"student\"\ncount = 0");
+    assert!(stderr.contains("a class of zero students") && stderr.contains(&place), "{place} {stderr}");
+    let (stderr, place) = check("role = \"tutor\"\ncount = 4", "role = \"tutor\"\ncount = 0");
+    assert!(stderr.contains("nobody has the role \"tutor\"") && stderr.contains(&place), "{place} {stderr}");
 }
 
 /// Each mistake is told with the line of its key.
