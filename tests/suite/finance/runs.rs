@@ -180,7 +180,7 @@ fn a_bad_file_of_headlines_is_refused_by_line() {
         // A text that begins with = has a header of its own.
         let text = rows.strip_prefix('=').map_or_else(|| format!("tick,asset,headline,truth\n{rows}"), str::to_owned);
         let file = folder.path().join("headlines.csv");
-        fs::write(&file, text).expect("written");
+        fs::write(&file, &text).expect("written");
         let path = format!("domain.headlines_path={}", file.display());
         let out = folder.path().to_str().expect("UTF-8").to_owned();
         let (_, stderr, code) = said(&llmagentos(&["run", MARKET, "--out", &out, "--quiet", "--set", &path]));
