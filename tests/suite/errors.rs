@@ -115,7 +115,7 @@ fn scenarios_that_are_wrong() {
         (
             customers,
             &format!("{customers}\n[[agents]]\nrole = \"customer\"\nname = \"others\"\npolicy = \"caller\"\n"),
-            &["one group with role \"customer\", and there are 2", "scenario.toml:33:8"],
+            &["one group with role \"customer\", and there are 2", "scenario.toml:32:8"],
         ),
     ] {
         let path = place.scenario(from, to);
