@@ -7,6 +7,7 @@ mod ids;
 mod language;
 mod learning;
 mod message;
+mod mind;
 mod numbers;
 
 pub use chance::{Chance, Purpose};
@@ -19,4 +20,5 @@ pub use learning::{
     LearnError, LearnStats, Learner, Outcome, PolicyFile, PolicyFileError, TensorData, TransitionBatch,
 };
 pub use message::{Message, Performative, TextArena, TextId};
+pub use mind::{AskModels, Context, LanguageDecision, LanguageMind, Letter, Remembrance};
 pub use numbers::{log_sum_exp, softmax_in_place};

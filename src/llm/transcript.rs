@@ -72,6 +72,21 @@ pub struct Record {
     places: BTreeMap<(Tick, AgentId), Vec<usize>>,
 }
 
+/// A call as it was recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordedCall<'a> {
+    /// Its line, counted from 0.
+    pub number: u64,
+    /// The model's name in the scenario.
+    pub model: &'a str,
+    /// What was asked.
+    pub request: &'a Request,
+    /// What was answered.
+    pub answer: &'a Answer,
+    /// The earlier call with an equal request, which was answered in its place.
+    pub same_as: Option<u64>,
+}
+
 #[derive(Debug)]
 struct Call {
     model: Arc<str>,
@@ -113,6 +128,24 @@ impl Record {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
+    }
+
+    /// The calls of an agent at a tick, in order.
+    #[must_use]
+    pub fn calls_of(&self, tick: Tick, agent: AgentId) -> Vec<RecordedCall<'_>> {
+        let numbers = self.places.get(&(tick, agent)).into_iter().flatten();
+        let call = |&number: &usize| {
+            let call = &self.calls[number];
+            let (request, answer, _) = self.calls[call.same_as].fresh.as_ref()?;
+            let same_as = call.fresh.is_none().then_some(call.same_as as u64);
+            Some(RecordedCall { number: number as u64, model: &call.model, request, answer, same_as })
+        };
+        numbers.filter_map(call).collect()
+    }
+
+    /// The ticks at which an agent made a call, in order.
+    pub fn ticks_of(&self, agent: AgentId) -> impl Iterator<Item = Tick> {
+        self.places.keys().filter(move |(_, asker)| *asker == agent).map(|(tick, _)| *tick)
     }
 
     fn push(&mut self, text: &str) -> Result<(), String> {
