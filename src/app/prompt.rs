@@ -101,6 +101,9 @@ fn told(ask: &Ask) -> String {
         Ask::Write { tokens_max, temperature, .. } => {
             format!("to write at most {tokens_max} tokens at temperature {temperature}")
         }
+        Ask::Fill { fields, temperature, .. } => {
+            format!("to fill in a form of {} fields at temperature {temperature}", fields.len())
+        }
         Ask::Embed => "to embed".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 
 mod chance;
 mod decision;
+mod fill;
 mod ids;
 mod language;
 mod learning;
@@ -12,6 +13,9 @@ mod numbers;
 
 pub use chance::{Chance, Purpose};
 pub use decision::{Action, ActionMenu, DecisionBatch, LegalActions, Policy, PolicyError, Space};
+pub use fill::{
+    DIGITS_MAX, Field, FieldKind, FormError, NUMBER_MAX, check_form, form_schema, may_stand_in_text, read_form,
+};
 pub use ids::{AgentId, Tick};
 pub use language::{
     Answer, Ask, Choices, LanguageError, LanguageModel, LanguageService, Prompt, Reply, Request, Scored, TokenCount,
