@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use super::assets::{self, AssetError, AssetSettings, Assets, AssetsCommand, TerminalProgress};
 use super::error::{AppError, ExitCode};
 use super::prepare::load_scenario;
+use super::prompt::{Whose, prompts_of};
 use super::registry::kinds;
 use super::run::{RunOptions, RunOutcome, run_scenario};
 use super::show::{summary_json, summary_table};
@@ -50,6 +51,17 @@ enum Command {
         replay: bool,
         #[command(flatten)]
         common: CommonArguments,
+    },
+    /// Print what an agent's language model read at a tick of a finished run, and what it answered
+    Prompt {
+        /// A run folder
+        run: PathBuf,
+        /// The agent's id and the tick, for example 3@120
+        #[arg(value_name = "AGENT@TICK")]
+        whose: Whose,
+        /// Look into the run of this contender instead (a folder below compare/)
+        #[arg(long, value_name = "NAME")]
+        contender: Option<String>,
     },
     /// Fetch and check the models and data that scenarios use
     #[command(subcommand)]
@@ -126,6 +138,9 @@ struct RunArguments {
     /// Write the summary as JSON
     #[arg(long)]
     json: bool,
+    /// After the run, print what this agent's language model read at this tick (see also `llmagentos prompt`)
+    #[arg(long, value_name = "AGENT@TICK", conflicts_with = "json")]
+    show_prompt: Option<Whose>,
     #[command(flatten)]
     common: CommonArguments,
 }
@@ -196,8 +211,14 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
                 writeln!(stdout)?;
             } else {
                 writeln!(stdout, "{}", summary_table(&outcome))?;
+                if let Some(whose) = arguments.show_prompt {
+                    writeln!(stdout, "{}", prompts_of(&outcome.folder, None, whose)?)?;
+                }
                 writeln!(stdout, "{}", outcome.folder.display())?;
             }
+        }
+        Command::Prompt { run, whose, contender } => {
+            write!(stdout, "{}", prompts_of(&run, contender.as_deref(), whose)?)?;
         }
         Command::Check { scenario, resolved } => {
             let checked = load_scenario(&scenario.scenario, &scenario.overrides()?)?;

@@ -1,11 +1,10 @@
 //! What a run is compared with: the same customers, the same chance, another policy.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::error::AppError;
 use super::prepare::Prepared;
-use crate::base::{Policy, PolicyFile};
+use crate::base::PolicyFile;
 use crate::record::{Column, Settled, Table, TableSpec, Value};
 use crate::scenario::Scenario;
 use crate::sim::Mind;
@@ -17,7 +16,7 @@ pub struct Contender {
     /// The policy whose place it takes.
     pub group_policy: String,
     /// It.
-    pub mind: Arc<dyn Policy>,
+    pub mind: Mind,
 }
 
 /// For every group with `compare`: each policy named there, and, where the group's own policy learns, that policy as
@@ -39,20 +38,23 @@ pub fn contenders(
             contenders.push(Contender { name: format!("{prefix}{name}"), group_policy: group.policy.clone(), mind });
         };
         for name in &group.compare {
-            match &minds[name] {
-                Mind::Fixed(policy) => add(name, Arc::clone(policy)),
-                Mind::Learning(learner) => add(name, learner.deployed()),
-            }
+            // The group's own policy is needed below; named here, it is looked at and stays.
+            let mind = match minds.get(name) {
+                Some(Mind::Fixed(policy)) => Mind::Fixed(policy.clone()),
+                Some(Mind::Learning(learner)) => Mind::Fixed(learner.deployed()),
+                _ => minds.remove(name).expect("a checked scenario names policies that there are"),
+            };
+            add(name, mind);
         }
         if let (Some(Mind::Learning(learner)), Some(file)) = (minds.get_mut(&group.policy), learned.get(&group.policy))
         {
-            add("untrained", learner.deployed());
+            add("untrained", Mind::Fixed(learner.deployed()));
             learner.load(file).map_err(|error| AppError::SavedPolicy {
                 policy: group.policy.clone(),
                 path: "the table just learned".into(),
                 problem: error.to_string(),
             })?;
-            add("trained", learner.deployed());
+            add("trained", Mind::Fixed(learner.deployed()));
         }
     }
     Ok(contenders)

@@ -9,9 +9,9 @@ use std::sync::atomic::AtomicBool;
 
 use super::assets::{Assets, Progress};
 use super::error::AppError;
-use super::registry::{check_scenario, domain_of, minds};
+use super::registry::{check_scenario, domain_of, mind_files, minds};
 use crate::base::LanguageModel;
-use crate::llm::{BACKENDS, LoadContext, SharedModel};
+use crate::llm::{BACKENDS, LoadContext, MINDS, SharedModel};
 use crate::record::{DataSource, read_policy, sha256_hex};
 use crate::rl::ALGORITHMS;
 use crate::scenario::{MAX_BYTES, Override, Scenario, ScenarioError, check_size};
@@ -99,6 +99,13 @@ impl Prepared {
             })?;
             data_sources.insert(need.key.to_owned(), DataSource { source, sha256: sha256_hex(&bytes) });
             data.0.insert(need.key, bytes.into());
+        }
+        for (name, section) in &scenario.policies {
+            let Some(kind) = MINDS.iter().find(|mind| mind.kind.name == section.kind()) else { continue };
+            for file in mind_files(section, kind)? {
+                let source = DataSource { source: file.path, sha256: sha256_hex(file.text.as_bytes()) };
+                data_sources.insert(format!("policy.{name}.{}", file.key), source);
+            }
         }
         let (saved, saved_sources) = load_policies(scenario)?;
         let mut models = Vec::new();

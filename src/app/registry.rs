@@ -3,15 +3,16 @@
 use std::sync::LazyLock;
 
 use crate::domains::DOMAINS;
-use crate::llm::BACKENDS;
+use crate::llm::{BACKENDS, MINDS, MindFile, MindKind};
 use crate::rl::ALGORITHMS;
 use crate::rules::RULES;
-use crate::scenario::{Kind, Kinds, Scenario, ScenarioError};
+use crate::scenario::{Kind, Kinds, Scenario, ScenarioError, Section};
 use crate::sim::{Domain, Mind, spaces_of_policies};
 
 /// Everything that `[policy.NAME]` may be.
 pub static POLICY_KINDS: LazyLock<Vec<&'static Kind>> = LazyLock::new(|| {
-    RULES.iter().map(|rule| rule.kind).chain(ALGORITHMS.iter().map(|algorithm| algorithm.kind)).collect()
+    let rules = RULES.iter().map(|rule| rule.kind);
+    rules.chain(ALGORITHMS.iter().map(|algorithm| algorithm.kind)).chain(MINDS.iter().map(|mind| mind.kind)).collect()
 });
 
 static MODEL_KINDS: LazyLock<Vec<&'static Kind>> =
@@ -52,12 +53,44 @@ pub fn minds(scenario: &Scenario) -> Result<Vec<(String, Mind)>, ScenarioError> 
             Mind::Fixed((rule.build)(section, space)?)
         } else if let Some(algorithm) = ALGORITHMS.iter().find(|algorithm| algorithm.kind.name == section.kind()) {
             Mind::Learning((algorithm.build)(section, space)?)
+        } else if let Some(mind) = MINDS.iter().find(|mind| mind.kind.name == section.kind()) {
+            needs_models(scenario, name)?;
+            Mind::Language((mind.build)(section, space, &mind_files(section, mind)?)?)
         } else {
             return Err(section.invalid_kind(&POLICY_KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>()));
         };
         minds.push((name.clone(), mind));
     }
     Ok(minds)
+}
+
+/// Every group that may decide by a policy that asks language models needs one.
+fn needs_models(scenario: &Scenario, policy: &str) -> Result<(), ScenarioError> {
+    let without =
+        |group: &&crate::scenario::AgentGroup| group.llm.is_none() && group.policies().any(|name| name == policy);
+    match scenario.agents.iter().find(without) {
+        None => Ok(()),
+        Some(group) => Err(scenario.invalid(
+            &format!("agents.{}.llm", group.name),
+            format!("group \"{}\" decides by `policy.{policy}`, which asks a language model, and has none", group.name),
+            "add `llm = \"NAME\"` to the group, and a table [llm.NAME]",
+        )),
+    }
+}
+
+/// The files that a policy names, read.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn mind_files(section: &Section, kind: &MindKind) -> Result<Vec<MindFile>, ScenarioError> {
+    let mut files = (kind.files)(section)?;
+    for file in &mut files {
+        file.text = std::fs::read_to_string(&file.path).map_err(|error| {
+            let help = "paths count from the folder in which the program is started; the file has to be UTF-8 text";
+            section.invalid(file.key, format!("{} cannot be read: {error}", file.path), help)
+        })?;
+    }
+    Ok(files)
 }
 
 /// Checks everything about a scenario that can be checked without running it.

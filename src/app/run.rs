@@ -53,7 +53,7 @@ pub struct RunOutcome {
 }
 
 /// The transcript of a run inside its folder, or of one of its contenders.
-fn transcript_name(place: &str) -> String {
+pub(super) fn transcript_name(place: &str) -> String {
     format!("{place}llm.jsonl")
 }
 
@@ -103,8 +103,8 @@ pub fn run_scenario(
     if options.compare {
         for Contender { name, group_policy, mind } in contenders(scenario, &prepared, &learned)? {
             let mut minds = prepared.minds(scenario)?;
-            for entry in minds.iter_mut().filter(|(policy, _)| *policy == group_policy) {
-                entry.1 = Mind::Fixed(Arc::clone(&mind));
+            if let Some(entry) = minds.iter_mut().find(|(policy, _)| *policy == group_policy) {
+                entry.1 = mind;
             }
             let place = format!("compare/{name}/");
             let (summary, _) = pool.install(|| course.run(&place, &name, minds, false))?;

@@ -49,7 +49,7 @@ impl ActionMenu {
 }
 
 /// Which actions of a menu are legal now: bit *i* for action *i*.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LegalActions(pub u64);
 
 impl LegalActions {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentId, Tick};
+use super::{AgentId, Field, Tick};
 
 /// A prompt in three parts, so that what many agents share is computed once. The model's chat template is put around
 /// them: `system` as the system turn, `prefix` and `suffix` joined as the user turn.
@@ -48,6 +48,19 @@ pub enum Ask {
         /// Tells apart several replies to one prompt.
         draw: u32,
     },
+    /// Fill in a form: the reply is a JSON object with exactly these fields, in this order, each with a value that may
+    /// stand in it. Temperature and draws are as for [`Self::Write`].
+    Fill {
+        /// The form.
+        fields: Arc<[Field]>,
+        /// Sampling temperature, ≥ 0.
+        temperature: f32,
+        /// Tells apart several replies to one prompt.
+        draw: u32,
+    },
+    /// Place the text of the prompt, its three parts joined and no chat template around them, among other texts: the
+    /// nearer two texts are in what they say, the larger is the cosine of their vectors.
+    Embed,
 }
 
 /// One request: prompt and ask.
@@ -94,8 +107,11 @@ impl Scored {
 pub enum Answer {
     /// To [`Ask::Choose`].
     Scored(Scored),
-    /// To [`Ask::Write`]: the text, without surrounding white space.
+    /// To [`Ask::Write`]: the text, without surrounding white space. To [`Ask::Fill`]: the JSON object.
     Text(Arc<str>),
+    /// To [`Ask::Embed`]: a vector of length 1, so that the dot product of two is their cosine; as many numbers as the
+    /// model is wide, whatever the text.
+    Vector(Arc<[f32]>),
 }
 
 /// Tokens a request took.

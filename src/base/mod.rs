@@ -3,14 +3,19 @@
 
 mod chance;
 mod decision;
+mod fill;
 mod ids;
 mod language;
 mod learning;
 mod message;
+mod mind;
 mod numbers;
 
 pub use chance::{Chance, Purpose};
 pub use decision::{Action, ActionMenu, DecisionBatch, LegalActions, Policy, PolicyError, Space};
+pub use fill::{
+    DIGITS_MAX, Field, FieldKind, FormError, NUMBER_MAX, check_form, form_schema, may_stand_in_text, read_form,
+};
 pub use ids::{AgentId, Tick};
 pub use language::{
     Answer, Ask, Choices, LanguageError, LanguageModel, LanguageService, Prompt, Reply, Request, Scored, TokenCount,
@@ -19,4 +24,5 @@ pub use learning::{
     LearnError, LearnStats, Learner, Outcome, PolicyFile, PolicyFileError, TensorData, TransitionBatch,
 };
 pub use message::{Message, Performative, TextArena, TextId};
+pub use mind::{AskModels, Context, LanguageDecision, LanguageMind, Letter, Remembrance};
 pub use numbers::{log_sum_exp, softmax_in_place};

@@ -1,9 +1,12 @@
 //! The embedded language model: loading it, and answering batches of requests with it.
 
+mod embedding;
+mod filling;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -11,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::attention::{KeyValues, Sequence};
 use super::calibration::Calibration;
 use super::error::LoadError;
+use super::fill::Filler;
 use super::gguf::{Directory, Problem};
 use super::kernels::{Kernel, KernelChoice};
 use super::network::{Network, NetworkProblem, Row};
@@ -61,6 +65,8 @@ pub struct CandleModel {
     options: CandleOptions,
     cache: Mutex<PrefixCache>,
     calibration: Calibration,
+    /// Made when the first form is filled in.
+    lexicon: OnceLock<filling::Lexicon>,
     digest: String,
 }
 
@@ -73,8 +79,10 @@ const LOGIT_ROWS: usize = 32;
 struct Job<'a> {
     request: &'a Request,
     tokens: PromptTokens,
-    /// The options' tokens; none for [`Ask::Write`].
+    /// The options' tokens; only for [`Ask::Choose`].
     options: Vec<Vec<u32>>,
+    /// Most tokens of a form; only for [`Ask::Fill`].
+    form: usize,
 }
 
 /// Tokens to append to a sequence.
@@ -111,7 +119,8 @@ impl CandleModel {
         let (loaded, digest) = rayon::join(load, || hexadecimal(&Sha256::digest(&file)));
         let (network, tokenizer) = loaded.map_err(|problem| in_file(path.to_owned(), problem))?;
         let cache = Mutex::new(PrefixCache::new(options.prefix_cache_bytes));
-        Ok(Self { network, tokenizer, options, cache, calibration: Calibration::default(), digest })
+        let (calibration, lexicon) = (Calibration::default(), OnceLock::new());
+        Ok(Self { network, tokenizer, options, cache, calibration, lexicon, digest })
     }
 
     /// The text that the model reads for a prompt: the chat template around its parts.
@@ -179,7 +188,13 @@ impl CandleModel {
                 options.push(option);
             }
         }
-        Ok(Job { request, tokens, options })
+        let mut form = 0;
+        if let Ask::Fill { fields, .. } = &request.ask {
+            form = Filler::tokens_max(&self.spelt()?, fields)?;
+            let whole: Vec<u32> = tokens.all.iter().copied().chain(std::iter::repeat_n(0, form)).collect();
+            self.fits(&whole, &request.prompt)?;
+        }
+        Ok(Job { request, tokens, options, form })
     }
 
     /// Appends pieces to their sequences, in passes of bounded size, and returns the wanted states in order.
@@ -245,7 +260,14 @@ impl CandleModel {
             .collect();
         let states = self.append(&mut sequences, &pieces)?;
         let mut answers: Vec<Option<(Answer, u32)>> = vec![None; jobs.len()];
-        let writing: Vec<usize> = (0..jobs.len()).filter(|place| jobs[*place].options.is_empty()).collect();
+        let asked = |kind: fn(&Ask) -> bool| -> Vec<usize> {
+            (0..jobs.len()).filter(|place| kind(&jobs[*place].request.ask)).collect()
+        };
+        let filling = asked(|ask| matches!(ask, Ask::Fill { .. }));
+        for (place, text) in filling.iter().zip(self.fill(&mut sequences, jobs, &filling)?) {
+            answers[*place] = Some(text);
+        }
+        let writing = asked(|ask| matches!(ask, Ask::Write { .. }));
         for (place, text) in writing.iter().zip(self.write(&mut sequences, jobs, &writing, &states)?) {
             answers[*place] = Some(text);
         }
@@ -306,7 +328,8 @@ impl CandleModel {
     /// Room for a job's reply behind its prompt.
     fn reply_room(&self, job: &Job<'_>) -> usize {
         match &job.request.ask {
-            Ask::Choose(_) => 0,
+            Ask::Choose(_) | Ask::Embed => 0,
+            Ask::Fill { .. } => job.form,
             Ask::Write { tokens_max, .. } => (*tokens_max as usize).min(self.network.context - job.tokens.all.len()),
         }
     }
@@ -445,7 +468,20 @@ impl CandleModel {
 
 impl LanguageModel for CandleModel {
     fn answer(&self, requests: &[Request]) -> Result<Vec<Reply>, LanguageError> {
-        self.calibration.answer(requests, |requests| self.answer_plain(requests))
+        // Vectors are computed by themselves: neither chat template nor shared prefix has a part in them.
+        let (embed, other): (Vec<usize>, Vec<usize>) =
+            (0..requests.len()).partition(|&place| requests[place].ask == Ask::Embed);
+        if embed.is_empty() {
+            return self.calibration.answer(requests, |requests| self.answer_plain(requests));
+        }
+        let chosen =
+            |places: &[usize]| -> Vec<Request> { places.iter().map(|&place| requests[place].clone()).collect() };
+        let answered = self.calibration.answer(&chosen(&other), |requests| self.answer_plain(requests))?;
+        let mut replies: Vec<(usize, Reply)> = other.into_iter().zip(answered).collect();
+        let vectors = self.embed(&chosen(&embed))?;
+        replies.extend(embed.into_iter().zip(vectors));
+        replies.sort_by_key(|(place, _)| *place);
+        Ok(replies.into_iter().map(|(_, reply)| reply).collect())
     }
 
     fn identity(&self) -> Vec<(String, String)> {

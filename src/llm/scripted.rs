@@ -2,12 +2,21 @@
 //!
 //! Not for experiments: it understands nothing. It exists so that a simulation's plumbing can be tested quickly.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
-use crate::base::{Answer, Ask, LanguageError, LanguageModel, Reply, Request, Scored, TokenCount};
+use crate::base::{
+    Answer, Ask, Field, FieldKind, LanguageError, LanguageModel, Prompt, Reply, Request, Scored, TokenCount,
+    may_stand_in_text,
+};
+
+/// Numbers in the vector of a text.
+const VECTOR_WIDTH: usize = 65;
 
 /// Answers by rule, **for unit tests only**. A choice is scored by how many word stems the prompt's suffix shares with
-/// each option, plus a small noise that is a function of the texts; a reply repeats the suffix's first words.
+/// each option, plus a small noise that is a function of the texts; a reply repeats the suffix's first words; a text's
+/// vector counts its word stems.
 #[derive(Clone, Debug)]
 pub struct ScriptedModel {
     /// Size of the noise on the scores, in nats: 0 for none.
@@ -44,6 +53,12 @@ impl ScriptedModel {
                 let tokens = count_tokens(&text).min(*tokens_max);
                 (Answer::Text(text.trim().into()), tokens)
             }
+            Ask::Fill { fields, draw, .. } => {
+                let text = fill(prompt, fields, *draw);
+                let tokens = count_tokens(&text);
+                (Answer::Text(text.into()), tokens)
+            }
+            Ask::Embed => (Answer::Vector(word_vector(prompt)), 0),
         };
         let tokens = TokenCount { prompt: shared + own, reused: shared, answer: answer_tokens };
         Ok(Reply { answer, tokens, remembered: false })
@@ -74,6 +89,46 @@ fn stems(text: &str) -> Vec<String> {
         .filter(|word| !word.is_empty())
         .map(|word| word.to_lowercase().chars().take(5).collect())
         .collect()
+}
+
+/// Word stems counted in [`VECTOR_WIDTH`] places, which a hash tells, and one place more that no text leaves empty.
+fn word_vector(prompt: &Prompt) -> Arc<[f32]> {
+    let text = [&*prompt.system, &prompt.prefix, &prompt.suffix].concat();
+    let mut counts = vec![0.0_f32; VECTOR_WIDTH];
+    counts[0] = 0.1;
+    for stem in stems(&text) {
+        counts[1 + (unit_hash(&[&stem]) * (VECTOR_WIDTH - 1) as f64) as usize] += 1.0;
+    }
+    let length = counts.iter().map(|count| f64::from(*count).powi(2)).sum::<f64>().sqrt();
+    counts.into_iter().map(|count| (f64::from(count) / length) as f32).collect()
+}
+
+/// Fills in a form: numbers and choices by a hash of the texts, texts with the beginning of the prompt's own part.
+fn fill(prompt: &Prompt, fields: &[Field], draw: u32) -> String {
+    let draw = draw.to_string();
+    let value = |Field { name, kind }: &Field| {
+        let unit = unit_hash(&[&prompt.suffix, name, &draw]);
+        match kind {
+            FieldKind::Choice(options) => {
+                serde_json::Value::from(&*options[(unit * options.len() as f64) as usize]).to_string()
+            }
+            FieldKind::Integer { least, greatest } => {
+                let width = i128::from(*greatest) - i128::from(*least) + 1;
+                (i128::from(*least) + ((unit * width as f64) as i128).min(width - 1)).to_string()
+            }
+            FieldKind::Number { least, greatest, digits } => {
+                let (low, high) = FieldKind::scaled(*least, *greatest, *digits);
+                let whole = low + (unit * (high - low) as f64) as i64;
+                (whole as f64 / 10_f64.powi(i32::from(*digits))).to_string()
+            }
+            FieldKind::Text { characters_max } => {
+                let characters = prompt.suffix.chars().filter(|character| may_stand_in_text(*character));
+                serde_json::Value::from(characters.take(*characters_max as usize).collect::<String>()).to_string()
+            }
+        }
+    };
+    let fields = fields.iter().map(|field| format!("{}: {}", serde_json::Value::from(&*field.name), value(field)));
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
 }
 
 /// About what a subword tokenizer would count: four characters a token, at least one for a text with words.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::transcript::{Line, Record, RecordError};
 use crate::base::{
-    AgentId, Answer, Ask, LanguageError, LanguageModel, LanguageService, Reply, Request, Tick, TokenCount,
+    AgentId, Answer, Ask, LanguageError, LanguageModel, LanguageService, Reply, Request, Tick, TokenCount, check_form,
 };
 
 /// What went through a hub.
@@ -256,6 +256,10 @@ fn check(request: &Request) -> Result<(), LanguageError> {
         Ask::Write { temperature, .. } if !temperature.is_finite() || *temperature < 0.0 => Err(
             LanguageError::Backend(format!("temperature {temperature} is no sampling temperature: give a number ≥ 0")),
         ),
+        Ask::Fill { temperature, .. } if !temperature.is_finite() || *temperature < 0.0 => Err(LanguageError::Backend(
+            format!("temperature {temperature} is no sampling temperature: give a number ≥ 0"),
+        )),
+        Ask::Fill { fields, .. } => check_form(fields).map_err(|error| LanguageError::Backend(error.to_string())),
         _ => Ok(()),
     }
 }
@@ -289,6 +293,15 @@ pub(super) fn request_digest(request: &Request) -> [u8; 32] {
             // No option can have this length, so that no choice has the digest of a request to write.
             hasher.update(u64::MAX.to_le_bytes());
             hasher.update(tokens_max.to_le_bytes());
+            hasher.update((temperature + 0.0).to_bits().to_le_bytes());
+            hasher.update(draw.to_le_bytes());
+        }
+        // Nor this one.
+        Ask::Embed => hasher.update((u64::MAX - 2).to_le_bytes()),
+        Ask::Fill { fields, temperature, draw } => {
+            hasher.update((u64::MAX - 3).to_le_bytes());
+            // JSON tells fields apart, whatever their names hold.
+            hasher.update(serde_json::to_string(fields).expect("plain data"));
             hasher.update((temperature + 0.0).to_bits().to_le_bytes());
             hasher.update(draw.to_le_bytes());
         }

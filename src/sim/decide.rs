@@ -13,7 +13,8 @@ use super::failure::{Failure, SimError};
 use super::mail::Texts;
 use super::minds::{Mind, Minds, ObservationBatch, Observations};
 use super::now::Now;
-use crate::base::{Action, DecisionBatch, LegalActions};
+use super::speak::Speaking;
+use crate::base::{Action, DecisionBatch, LegalActions, Policy, PolicyError};
 
 /// Rows a thread takes at a time. Fixed, so that the split does not depend on the number of threads.
 const CHUNK_ROWS: usize = 8192;
@@ -23,6 +24,7 @@ pub(super) fn decide(
     now: Res<Now>,
     texts: Res<Texts>,
     failure: Res<Failure>,
+    mut speaking: Speaking,
     mut minds: ResMut<Minds>,
     mut observations: ResMut<Observations>,
     mut agents: Query<Decided>,
@@ -42,13 +44,9 @@ pub(super) fn decide(
         };
         actions.clear();
         actions.resize(batch.agents.len(), Action(0));
-        let policy = match &entry.mind {
-            Mind::Fixed(policy) => Arc::clone(policy),
-            Mind::Learning(learner) => learner.policy(),
-        };
-        let ask = |first: usize, actions: &mut [Action]| {
-            let rows = first..first + actions.len();
-            let decisions = DecisionBatch {
+        let part = |first: usize, count: usize| {
+            let rows = first..first + count;
+            DecisionBatch {
                 tick: now.tick,
                 chance: now.chance,
                 space: &entry.space,
@@ -57,16 +55,31 @@ pub(super) fn decide(
                 legal: &batch.legal[rows.clone()],
                 words: if words.is_empty() { &[] } else { &words[rows.clone()] },
                 word_ids: &batch.words[rows],
-            };
-            policy.decide(&decisions, actions)
+            }
         };
-        let outcome = if policy.splits() && batch.agents.len() > CHUNK_ROWS {
-            actions.par_chunks_mut(CHUNK_ROWS).enumerate().try_for_each(|(chunk, part)| ask(chunk * CHUNK_ROWS, part))
-        } else {
-            ask(0, &mut actions)
+        let ask = |policy: Arc<dyn Policy>, actions: &mut [Action]| {
+            if policy.splits() && actions.len() > CHUNK_ROWS {
+                actions
+                    .par_chunks_mut(CHUNK_ROWS)
+                    .enumerate()
+                    .try_for_each(|(chunk, actions)| policy.decide(&part(chunk * CHUNK_ROWS, actions.len()), actions))
+            } else {
+                policy.decide(&part(0, actions.len()), actions)
+            }
+        };
+        let outcome = match &mut entry.mind {
+            Mind::Fixed(policy) => ask(Arc::clone(policy), &mut actions),
+            Mind::Learning(learner) => ask(learner.policy(), &mut actions),
+            Mind::Language(mind) => {
+                let decisions = part(0, actions.len());
+                speaking.decide(&mut **mind, &entry.name, &decisions, &batch.entities, &mut actions)
+            }
         };
         if let Err(error) = outcome {
-            failure.set(SimError::Policy { tick: now.tick, policy: entry.name.to_string(), error });
+            failure.set(match error {
+                PolicyError::Language(error) => SimError::Language { tick: now.tick, error },
+                error => SimError::Policy { tick: now.tick, policy: entry.name.to_string(), error },
+            });
             return;
         }
         *illegal += repair(&mut actions, &batch.legal);

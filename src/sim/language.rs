@@ -8,7 +8,7 @@ use bevy_ecs::system::{Res, ResMut};
 
 use super::failure::{Failure, SimError};
 use super::now::Now;
-use crate::base::{AgentId, Answer, LanguageError, LanguageService, Reply, Request};
+use crate::base::{AgentId, Answer, LanguageError, LanguageService, Reply, Request, Tick};
 
 /// A request's place in the queue of its phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,31 @@ pub struct Ticket(u32);
 /// The run's language service.
 #[derive(Resource, Clone)]
 pub(super) struct Language(pub Arc<dyn LanguageService>);
+
+impl Language {
+    /// One reply a request, counted.
+    pub fn ask(
+        &self,
+        counts: &mut LanguageCounts,
+        tick: Tick,
+        model: u16,
+        agents: &[AgentId],
+        requests: &[Request],
+    ) -> Result<Vec<Reply>, LanguageError> {
+        let replies = self.0.answer(tick, model, agents, requests)?;
+        if replies.len() != requests.len() {
+            let problem = format!("{} requests were answered by {} replies", requests.len(), replies.len());
+            return Err(LanguageError::Backend(problem));
+        }
+        for reply in &replies {
+            counts.calls += 1;
+            counts.remembered += u64::from(reply.remembered);
+            counts.tokens_read += u64::from(reply.tokens.prompt.saturating_sub(reply.tokens.reused));
+            counts.tokens_answered += u64::from(reply.tokens.answer);
+        }
+        Ok(replies)
+    }
+}
 
 /// What language took this tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +85,10 @@ impl LanguageQueue {
         self.counts
     }
 
+    pub(super) fn counts_mut(&mut self) -> &mut LanguageCounts {
+        &mut self.counts
+    }
+
     pub(super) fn clear_counts(&mut self) {
         self.counts = LanguageCounts::default();
     }
@@ -80,18 +109,9 @@ pub(super) fn answer_requests(
     for group in order.chunk_by(|&left, &right| asked[left].1 == asked[right].1) {
         let agents: Vec<AgentId> = group.iter().map(|&ticket| asked[ticket].0).collect();
         let requests: Vec<Request> = group.iter().map(|&ticket| asked[ticket].2.clone()).collect();
-        match language.0.answer(now.tick, asked[group[0]].1, &agents, &requests) {
-            Ok(replies) if replies.len() != group.len() => {
-                let problem = format!("{} requests were answered by {} replies", group.len(), replies.len());
-                failure.set(SimError::Language { tick: now.tick, error: LanguageError::Backend(problem) });
-                return;
-            }
+        match language.ask(&mut queue.counts, now.tick, asked[group[0]].1, &agents, &requests) {
             Ok(replies) => {
                 for (&ticket, reply) in group.iter().zip(replies) {
-                    queue.counts.calls += 1;
-                    queue.counts.remembered += u64::from(reply.remembered);
-                    queue.counts.tokens_read += u64::from(reply.tokens.prompt.saturating_sub(reply.tokens.reused));
-                    queue.counts.tokens_answered += u64::from(reply.tokens.answer);
                     queue.replies[ticket] = Some(reply);
                 }
             }

@@ -105,15 +105,19 @@ fn sum(earlier: LearnStats, later: LearnStats) -> LearnStats {
     }
 }
 
-/// Empties the agents' rewards into their learners' memories, in Close.
+/// Empties the agents' rewards into the memories of their learners and minds, in Close.
 pub(super) fn credit_rewards(mut minds: ResMut<Minds>, mut agents: Query<(&Agent, &PolicySlot, &mut Reward)>) {
     for (agent, slot, mut reward) in &mut agents {
         if reward.value == 0.0 && reward.outcome == Outcome::Continues {
             continue;
         }
         let Reward { value, outcome } = std::mem::take(&mut *reward);
-        if let Some(memory) = &mut minds.entries[usize::from(slot.policy)].memory {
+        let entry = &mut minds.entries[usize::from(slot.policy)];
+        if let Some(memory) = &mut entry.memory {
             memory.credit(slot.slot, agent.id, value, outcome);
+        }
+        if let Mind::Language(mind) = &mut entry.mind {
+            mind.credit(agent.id, value, outcome);
         }
     }
 }

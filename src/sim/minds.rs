@@ -6,14 +6,16 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::resource::Resource;
 
 use super::components::PolicySlot;
-use crate::base::{Action, AgentId, LearnStats, Learner, LegalActions, Outcome, Policy, Space, TextId};
+use crate::base::{Action, AgentId, LanguageMind, LearnStats, Learner, LegalActions, Outcome, Policy, Space, TextId};
 
-/// Who decides: a fixed policy, or one that is being learned.
+/// Who decides: a fixed policy, one that is being learned, or one that asks its agents' language models.
 pub enum Mind {
     /// Stays as it is.
     Fixed(Arc<dyn Policy>),
     /// Learns while it runs.
     Learning(Box<dyn Learner>),
+    /// Asks language models, and may remember.
+    Language(Box<dyn LanguageMind>),
 }
 
 /// What agents see this tick, batched by policy. The domain hands in rows in Interpret.
@@ -131,6 +133,9 @@ impl Minds {
         entry.agents -= 1;
         if let Some(memory) = &mut entry.memory {
             memory.leave(slot.slot, agent);
+        }
+        if let Mind::Language(mind) = &mut entry.mind {
+            mind.leave(agent);
         }
     }
 }

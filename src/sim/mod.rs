@@ -15,6 +15,7 @@ mod phase;
 mod population;
 mod simulation;
 mod spaces;
+mod speak;
 mod tables;
 
 pub use builder::Builder;
@@ -29,4 +30,5 @@ pub use phase::Phase;
 pub use population::{Birth, Directory, Group, Population};
 pub use simulation::{Options, Simulation};
 pub use spaces::spaces_of_policies;
+pub use speak::{decision_columns, memory_columns};
 pub use tables::{Tables, agent_columns, learning_columns, message_columns, metric_columns};

@@ -20,6 +20,7 @@ use super::now::{Now, Recording};
 use super::phase::Phase;
 use super::population::{Directory, Population, cross_barrier};
 use super::spaces::{population_of, spaces_of_policies};
+use super::speak::{add_tables, write_memories};
 use super::tables::{Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns};
 use crate::base::{Chance, LanguageService, LearnStats, PolicyFile, Tick};
 use crate::record::TableSpec;
@@ -107,6 +108,8 @@ impl Simulation {
         if options.messages && scenario.record.messages {
             tables.add(message_columns());
         }
+        add_tables(&mut world, scenario);
+        let mut tables = world.resource_mut::<Tables>();
         if let Some(agents) = &agents {
             let columns = agent_columns().into_iter().chain(agents.columns.iter().copied()).collect();
             tables.add(TableSpec { name: "agents", about: "an agent", columns });
@@ -131,6 +134,9 @@ impl Simulation {
         let every = self.agents_every;
         if now.last || (every > 0 && (now.tick.0 + 1).is_multiple_of(every)) {
             self.write_agents(now.tick);
+        }
+        if now.last {
+            write_memories(&mut self.world, now.tick);
         }
         let mut now = self.world.resource_mut::<Now>();
         now.tick = Tick(now.tick.0 + 1);
@@ -176,7 +182,7 @@ impl Simulation {
             .iter()
             .filter_map(|entry| match &entry.mind {
                 Mind::Learning(learner) => Some((entry.name.to_string(), learner.save())),
-                Mind::Fixed(_) => None,
+                Mind::Fixed(_) | Mind::Language(_) => None,
             })
             .collect()
     }
