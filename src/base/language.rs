@@ -48,6 +48,9 @@ pub enum Ask {
         /// Tells apart several replies to one prompt.
         draw: u32,
     },
+    /// Place the text of the prompt, its three parts joined and no chat template around them, among other texts: the
+    /// nearer two texts are in what they say, the larger is the cosine of their vectors.
+    Embed,
 }
 
 /// One request: prompt and ask.
@@ -96,6 +99,9 @@ pub enum Answer {
     Scored(Scored),
     /// To [`Ask::Write`]: the text, without surrounding white space.
     Text(Arc<str>),
+    /// To [`Ask::Embed`]: a vector of length 1, so that the dot product of two is their cosine; as many numbers as the
+    /// model is wide, whatever the text.
+    Vector(Arc<[f32]>),
 }
 
 /// Tokens a request took.

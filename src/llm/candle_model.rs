@@ -1,5 +1,7 @@
 //! The embedded language model: loading it, and answering batches of requests with it.
 
+mod embedding;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -306,7 +308,7 @@ impl CandleModel {
     /// Room for a job's reply behind its prompt.
     fn reply_room(&self, job: &Job<'_>) -> usize {
         match &job.request.ask {
-            Ask::Choose(_) => 0,
+            Ask::Choose(_) | Ask::Embed => 0,
             Ask::Write { tokens_max, .. } => (*tokens_max as usize).min(self.network.context - job.tokens.all.len()),
         }
     }
@@ -445,7 +447,20 @@ impl CandleModel {
 
 impl LanguageModel for CandleModel {
     fn answer(&self, requests: &[Request]) -> Result<Vec<Reply>, LanguageError> {
-        self.calibration.answer(requests, |requests| self.answer_plain(requests))
+        // Vectors are computed by themselves: neither chat template nor shared prefix has a part in them.
+        let (embed, other): (Vec<usize>, Vec<usize>) =
+            (0..requests.len()).partition(|&place| requests[place].ask == Ask::Embed);
+        if embed.is_empty() {
+            return self.calibration.answer(requests, |requests| self.answer_plain(requests));
+        }
+        let chosen =
+            |places: &[usize]| -> Vec<Request> { places.iter().map(|&place| requests[place].clone()).collect() };
+        let answered = self.calibration.answer(&chosen(&other), |requests| self.answer_plain(requests))?;
+        let mut replies: Vec<(usize, Reply)> = other.into_iter().zip(answered).collect();
+        let vectors = self.embed(&chosen(&embed))?;
+        replies.extend(embed.into_iter().zip(vectors));
+        replies.sort_by_key(|(place, _)| *place);
+        Ok(replies.into_iter().map(|(_, reply)| reply).collect())
     }
 
     fn identity(&self) -> Vec<(String, String)> {

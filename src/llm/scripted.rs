@@ -2,12 +2,18 @@
 //!
 //! Not for experiments: it understands nothing. It exists so that a simulation's plumbing can be tested quickly.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
-use crate::base::{Answer, Ask, LanguageError, LanguageModel, Reply, Request, Scored, TokenCount};
+use crate::base::{Answer, Ask, LanguageError, LanguageModel, Prompt, Reply, Request, Scored, TokenCount};
+
+/// Numbers in the vector of a text.
+const VECTOR_WIDTH: usize = 65;
 
 /// Answers by rule, **for unit tests only**. A choice is scored by how many word stems the prompt's suffix shares with
-/// each option, plus a small noise that is a function of the texts; a reply repeats the suffix's first words.
+/// each option, plus a small noise that is a function of the texts; a reply repeats the suffix's first words; a text's
+/// vector counts its word stems.
 #[derive(Clone, Debug)]
 pub struct ScriptedModel {
     /// Size of the noise on the scores, in nats: 0 for none.
@@ -44,6 +50,7 @@ impl ScriptedModel {
                 let tokens = count_tokens(&text).min(*tokens_max);
                 (Answer::Text(text.trim().into()), tokens)
             }
+            Ask::Embed => (Answer::Vector(word_vector(prompt)), 0),
         };
         let tokens = TokenCount { prompt: shared + own, reused: shared, answer: answer_tokens };
         Ok(Reply { answer, tokens, remembered: false })
@@ -74,6 +81,18 @@ fn stems(text: &str) -> Vec<String> {
         .filter(|word| !word.is_empty())
         .map(|word| word.to_lowercase().chars().take(5).collect())
         .collect()
+}
+
+/// Word stems counted in [`VECTOR_WIDTH`] places, which a hash tells, and one place more that no text leaves empty.
+fn word_vector(prompt: &Prompt) -> Arc<[f32]> {
+    let text = [&*prompt.system, &prompt.prefix, &prompt.suffix].concat();
+    let mut counts = vec![0.0_f32; VECTOR_WIDTH];
+    counts[0] = 0.1;
+    for stem in stems(&text) {
+        counts[1 + (unit_hash(&[&stem]) * (VECTOR_WIDTH - 1) as f64) as usize] += 1.0;
+    }
+    let length = counts.iter().map(|count| f64::from(*count).powi(2)).sum::<f64>().sqrt();
+    counts.into_iter().map(|count| (f64::from(count) / length) as f32).collect()
 }
 
 /// About what a subword tokenizer would count: four characters a token, at least one for a text with words.

@@ -40,6 +40,14 @@ impl Line {
                 self.model, self.agent, self.tick
             )));
         }
+        if let Some(Answer::Vector(vector)) = &self.answer
+            && vector.iter().any(|value| !value.is_finite())
+        {
+            return Err(LanguageError::Backend(format!(
+                "model {:?} gave a text a vector with something in it that is no number (agent {}, tick {}); check the model file",
+                self.model, self.agent, self.tick
+            )));
+        }
         let mut text = serde_json::to_string(self)
             .map_err(|error| LanguageError::Backend(format!("a call cannot be written as JSON: {error}")))?;
         text.push('\n');
@@ -175,15 +183,21 @@ impl Record {
 
 /// JSON readers may be one unit in the last place off; the numbers' own text is exact.
 fn restore_exact_numbers(text: &str, answer: &mut Answer) -> Result<(), String> {
-    const KEY: &str = "\"scores\":[";
-    let Answer::Scored(Scored { scores }) = answer else { return Ok(()) };
-    // Quotation marks inside strings are escaped, so that this key is found only where it is a key.
-    let start = text.find(KEY).ok_or("is malformed: scores must follow its key without spaces")? + KEY.len();
-    let end = start + text[start..].find(']').ok_or("is malformed: an unclosed list")?;
-    for (value, digits) in scores.iter_mut().zip(text[start..end].split(',')) {
-        *value = digits.trim().parse().map_err(|_| format!("is malformed: {digits:?} is no number"))?;
+    match answer {
+        Answer::Scored(Scored { scores }) => *scores = exact_numbers(text, "\"scores\":[")?,
+        Answer::Vector(vector) => *vector = exact_numbers::<f32>(text, "\"Vector\":[")?.into(),
+        Answer::Text(_) => {}
     }
     Ok(())
+}
+
+/// The numbers of the list that follows `key`. Quotation marks inside strings are escaped, so that the key is found
+/// only where it is a key.
+fn exact_numbers<Number: std::str::FromStr>(text: &str, key: &str) -> Result<Vec<Number>, String> {
+    let start = text.find(key).ok_or("is malformed: a list of numbers must follow its key without spaces")? + key.len();
+    let end = start + text[start..].find(']').ok_or("is malformed: an unclosed list")?;
+    let digits = text[start..end].split(',').map(str::trim).filter(|digits| !digits.is_empty());
+    digits.map(|digits| digits.parse().map_err(|_| format!("is malformed: {digits:?} is no number"))).collect()
 }
 
 /// The first difference between what was recorded and what is asked, told with a bit of what stands around it.

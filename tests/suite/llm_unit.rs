@@ -10,7 +10,7 @@ use llmagentos::base::{
 };
 use llmagentos::llm::{CandleModel, CandleOptions, HubUsage, LanguageHub, LoadError, ScriptedModel};
 
-use crate::support::model_file;
+use crate::support::{Shared, model_file};
 
 fn prompt(suffix: &str) -> Prompt {
     Prompt { system: "You are a clerk.".into(), prefix: "Customer: ".into(), suffix: suffix.into() }
@@ -23,27 +23,6 @@ fn choose(suffix: &str, options: &[&str]) -> Request {
 
 fn write(suffix: &str, draw: u32) -> Request {
     Request { prompt: prompt(suffix), ask: Ask::Write { tokens_max: 12, temperature: 0.7, draw } }
-}
-
-/// A writer whose text can be looked at while someone else owns it.
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Shared {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("no writer panicked").clone()).expect("a transcript is UTF-8")
-    }
-}
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        self.0.lock().expect("no writer panicked").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
 }
 
 /// A writer on a full disk.
@@ -194,7 +173,7 @@ fn numbers_come_back_to_the_last_bit() {
     let bits = |replies: &[Reply]| -> Vec<u64> {
         let of = |reply: &Reply| match &reply.answer {
             Answer::Scored(scored) => scored.scores.iter().map(|number| number.to_bits()).collect(),
-            Answer::Text(_) => Vec::new(),
+            Answer::Text(_) | Answer::Vector(_) => Vec::new(),
         };
         replies.iter().flat_map(of).collect()
     };

@@ -71,6 +71,7 @@ fn bits(answers: &[Answer]) -> Vec<(String, Vec<u64>)> {
     let of = |answer: &Answer| match answer {
         Answer::Text(text) => (text.to_string(), Vec::new()),
         Answer::Scored(scored) => (String::new(), scored.scores.iter().map(|number| number.to_bits()).collect()),
+        Answer::Vector(vector) => (String::new(), vector.iter().map(|number| u64::from(number.to_bits())).collect()),
     };
     answers.iter().map(of).collect()
 }
@@ -232,7 +233,7 @@ fn a_longer_option_is_the_mean_of_its_tokens() {
     let question = prompt("You are a helpful assistant.", "", "What is the capital of France?");
     let scores = |options: &[&str]| match &answers(&MODEL, &[choose(question.clone(), options)])[0] {
         Answer::Scored(scored) => scored.scores.clone(),
-        Answer::Text(text) => panic!("a choice was answered with {text:?}"),
+        other => panic!("a choice was answered with {other:?}"),
     };
     let found = scores(&["The capital of France is Paris.", "The capital of France is Rome.", "The", "Bananas"]);
     assert!(found[0] > found[1] + 0.3, "{found:?}");

@@ -159,8 +159,8 @@ pub fn send_words(
                 let chosen = scored.draw(draw.random());
                 texts.0.intern(&wording.phrases[chosen])
             }
-            // The model failed: the run stops at the end of this tick.
-            None => TextId::EMPTY,
+            // The model failed (no wording asks for a vector): the run stops at the end of this tick.
+            None | Some(Answer::Vector(_)) => TextId::EMPTY,
         };
         mail.send(Message {
             sender: agent.id,
