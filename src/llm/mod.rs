@@ -1,4 +1,4 @@
-//! Language models inside the process: the embedded model, the hub through which every request goes, and its replay.
+//! Language models: the embedded one, those behind a URL, the hub through which every request goes, and its replay.
 //!
 //! Knows no agent's mind and no clock. Everything that uses `unsafe` is in `kernels`.
 
@@ -11,6 +11,7 @@ mod gguf;
 mod kernels;
 mod linear;
 mod network;
+mod openai;
 mod prefix_cache;
 mod sampling;
 mod scripted;
@@ -23,6 +24,7 @@ pub use backends::{BACKENDS, Backend, BackendError, LoadContext, ModelFile};
 pub use candle_model::{CandleModel, CandleOptions};
 pub use error::LoadError;
 pub use kernels::KernelChoice;
+pub use openai::{OpenAiSettings, Prices, Scoring, TokenLimitField};
 pub use scripted::ScriptedModel;
 pub use service::{HubUsage, LanguageHub};
 pub use shared_model::SharedModel;
