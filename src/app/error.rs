@@ -156,6 +156,9 @@ impl AppError {
             | Self::Build(BuildError::Data { .. } | BuildError::Scenario(_))
             | Self::Threads { .. } => ExitCode::Usage,
             Self::Sim(SimError::Language { error: crate::base::LanguageError::Replay(_), .. }) => ExitCode::Differs,
+            Self::Sim(SimError::Language { error: crate::base::LanguageError::Unavailable(_), .. }) => {
+                ExitCode::Missing
+            }
             Self::Asset(_) | Self::Build(_) | Self::Sim(_) | Self::Record(_) | Self::Output(_) => ExitCode::Internal,
         }
     }

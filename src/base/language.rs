@@ -158,6 +158,9 @@ pub enum LanguageError {
     /// The backend's own trouble, told in full.
     #[error("{0}")]
     Backend(String),
+    /// A model behind a network could not be had or gave no usable answer, told in full.
+    #[error("{0}")]
+    Unavailable(String),
     /// The run was interrupted while the model worked.
     #[error("interrupted")]
     Interrupted,

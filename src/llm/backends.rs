@@ -67,6 +67,7 @@ pub struct Backend {
 /// Every backend. Adding one is one file and one line here.
 pub static BACKENDS: &[Backend] = &[
     Backend { kind: &CANDLE, file: candle_file, load: load_candle },
+    Backend { kind: &super::openai::OPENAI, file: |_| Ok(None), load: super::openai::load },
     Backend { kind: &REPLAY, file: replay_file, load: load_replay },
     Backend { kind: &SCRIPTED, file: |_| Ok(None), load: load_scripted },
 ];

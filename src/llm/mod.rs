@@ -1,4 +1,4 @@
-//! Language models inside the process: the embedded model, the hub through which every request goes, and its replay.
+//! Language models: the embedded one, those behind a URL, the hub through which every request goes, and its replay.
 //!
 //! Knows no agent's mind and no clock. Everything that uses `unsafe` is in `kernels`.
 
@@ -13,6 +13,7 @@ mod kernels;
 mod linear;
 mod mind;
 mod network;
+mod openai;
 mod prefix_cache;
 mod sampling;
 mod scripted;
@@ -27,6 +28,7 @@ pub use error::LoadError;
 pub use fill::{Filler, Spelling};
 pub use kernels::KernelChoice;
 pub use mind::{MINDS, MindFile, MindKind, Template, TemplateError, estimate_tokens};
+pub use openai::{OpenAiSettings, Prices, Scoring, TokenLimitField};
 pub use scripted::ScriptedModel;
 pub use service::{HubUsage, LanguageHub};
 pub use shared_model::SharedModel;

@@ -141,6 +141,13 @@ impl Section {
         Problems::single(&self.inner.sources, span, message, format!("`{key}`"), help)
     }
 
+    /// An error about one setting whose text must not be shown, because it may hold a password.
+    #[must_use]
+    pub fn invalid_hidden(&self, key: &str, message: &str, help: &str) -> ScenarioError {
+        let file = self.inner.sources.0.first().map_or("scenario", |source| source.name());
+        ScenarioError::without_place(file, format!("`{}.{key}` {message}", self.path()), help)
+    }
+
     /// The error for a `kind` that is none of those known.
     #[must_use]
     pub fn invalid_kind(&self, known: &[&str]) -> ScenarioError {
