@@ -10,7 +10,7 @@
 //! | `scenario` | base | `toml`, `toml_edit`, `schemars`, `miette`, `strsim` |
 //! | `record` | base | `csv`, `sha2`, `safetensors` |
 //! | `rules` | base, scenario | `schemars`, `rand` |
-//! | `llm` | base, scenario | `candle_core`, `tokenizers`, `schemars`, `rand`, `rayon`, `sha2` |
+//! | `llm` | base, scenario | `candle_core`, `tokenizers`, `minijinja`, `minijinja_contrib`, `schemars`, `rand`, `rayon`, `sha2` |
 //! | `rl` | base, scenario | `schemars`, `rand` |
 //! | `sim` | base, scenario, record | `bevy_ecs`, `rayon` |
 //! | `domains` | base, scenario, record, sim | `bevy_ecs`, `schemars`, `rand` |
