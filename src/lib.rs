@@ -10,7 +10,7 @@
 //! | `scenario` | base | `toml`, `toml_edit`, `schemars`, `miette`, `strsim` |
 //! | `record` | base | `csv`, `sha2`, `safetensors` |
 //! | `rules` | base, scenario | `schemars`, `rand` |
-//! | `llm` | base, scenario | `candle_core`, `minijinja`, `tokenizers`, `schemars`, `rand`, `rayon`, `sha2`, `ureq` |
+//! | `llm` | base, scenario | `candle_core`, `minijinja`, `minijinja_contrib`, `tokenizers`, `schemars`, `rand`, `rayon`, `sha2`, `ureq` |
 //! | `rl` | base, scenario | `schemars`, `rand` |
 //! | `sim` | base, scenario, record | `bevy_ecs`, `rayon` |
 //! | `domains` | base, scenario, record, sim | `bevy_ecs`, `schemars`, `rand` |

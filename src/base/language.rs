@@ -140,14 +140,21 @@ pub struct Reply {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LanguageError {
     /// The prompt does not fit.
-    #[error("a prompt of {tokens} tokens is longer than the model's context of {context}: it begins {start:?}")]
+    #[error(
+        "{} {tokens} tokens is longer than the model's context of {context}: it begins {start:?}",
+        agent.map_or_else(|| "a prompt of".to_owned(), |agent| format!("the prompt of agent {agent}, of"))
+    )]
     TooLong {
+        /// Whose it is, where that is known.
+        agent: Option<AgentId>,
         /// Its length.
         tokens: usize,
         /// What fits.
         context: usize,
         /// Its first characters.
         start: String,
+        /// The whole prompt.
+        prompt: Box<Prompt>,
     },
     /// There is nothing to choose from.
     #[error("a choice was asked for without options")]
@@ -164,6 +171,26 @@ pub enum LanguageError {
     /// The run was interrupted while the model worked.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl LanguageError {
+    /// Says who asked, where the error is about one of these requests; `agents[i]` made `requests[i]`.
+    #[must_use]
+    pub fn asked_by(mut self, agents: &[AgentId], requests: &[Request]) -> Self {
+        if let Self::TooLong { agent, prompt, .. } = &mut self {
+            let asks = |request: &Request| {
+                let content_free = match &request.ask {
+                    Ask::Choose(choices) => choices.content_free.as_ref(),
+                    Ask::Write { .. } | Ask::Fill { .. } | Ask::Embed => None,
+                };
+                request.prompt.system == prompt.system
+                    && request.prompt.prefix == prompt.prefix
+                    && (request.prompt.suffix == prompt.suffix || content_free == Some(&prompt.suffix))
+            };
+            *agent = agents.iter().zip(requests).find(|(_, request)| asks(request)).map(|(agent, _)| *agent);
+        }
+        self
+    }
 }
 
 /// A language model: answers a batch of different requests. Equal requests get equal answers, whatever else is in

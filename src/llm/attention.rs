@@ -95,6 +95,8 @@ pub(super) struct AttentionTask<'a> {
     pub head: usize,
     /// The row's position in the sequence's own part.
     pub own_position: usize,
+    /// The first position of the whole sequence that it sees.
+    pub first: usize,
     /// The queries, one after another, already scaled by 1/√width.
     pub queries: &'a [f32],
 }
@@ -134,7 +136,8 @@ fn attend_heads<const HEADS: usize>(
     for (part, length) in parts() {
         let start = part.head(task.layer, task.head);
         let keys = &part.keys[start..start + length.next_multiple_of(LANES) * width];
-        for (group, keys) in keys.chunks_exact(LANES * width).enumerate() {
+        let unseen = task.first.saturating_sub(first) / LANES;
+        for (group, keys) in keys.chunks_exact(LANES * width).enumerate().skip(unseen) {
             let sums = products::<HEADS>(queries, keys.as_chunks().0);
             for (head, sums) in sums.iter().enumerate() {
                 scores[head * stride + first + group * LANES..][..LANES].copy_from_slice(sums);
@@ -144,7 +147,7 @@ fn attend_heads<const HEADS: usize>(
     }
     let mut totals = [0.0; HEADS];
     for (total, scores) in totals.iter_mut().zip(scores.chunks_exact_mut(stride)) {
-        let scores = &mut scores[..positions];
+        let scores = &mut scores[task.first..positions];
         let peak = scores.iter().fold(f32::NEG_INFINITY, |peak, score| if *score > peak { *score } else { peak });
         for score in scores.iter_mut() {
             *score = exp(*score - peak);
@@ -156,7 +159,9 @@ fn attend_heads<const HEADS: usize>(
         let mut first = 0;
         for (part, length) in parts() {
             let start = part.head(task.layer, task.head);
-            add_weighted(&part.values[start..start + length * width], &scores[first..first + length], output);
+            let unseen = task.first.saturating_sub(first).min(length);
+            let values = &part.values[start + unseen * width..start + length * width];
+            add_weighted(values, &scores[first + unseen..first + length], output);
             first += length;
         }
         let inverse = 1.0 / total;
@@ -231,6 +236,15 @@ pub(super) fn gate(gate: &mut [f32], up: &[f32]) {
     }
 }
 
+/// GELU by its tanh form (Hendrycks and Gimpel 2016), gated: gate ← gate · σ(2·√(2/π)·(gate + 0.044715·gate³)) · up.
+pub(super) fn gelu_gate(gate: &mut [f32], up: &[f32]) {
+    const SCALE: f32 = 2.0 * 0.797_884_56;
+    for (gate, up) in gate.iter_mut().zip(up) {
+        let inner = SCALE * *gate * (1.0 + 0.044_715 * *gate * *gate);
+        *gate = *gate / (1.0 + exp(-inner)) * up;
+    }
+}
+
 /// RMS norm of one row (Zhang and Sennrich 2019) with weights.
 #[inline(always)]
 pub(super) fn rms_norm(row: &[f32], weights: &[f32], epsilon: f32, output: &mut [f32]) {
@@ -259,6 +273,16 @@ pub(super) fn rotate(heads: &mut [f32], head_width: usize, turns: &[(f32, f32)])
         for (pair, (cosine, sine)) in head.as_chunks_mut::<2>().0.iter_mut().zip(turns) {
             let [real, imaginary] = *pair;
             *pair = [real * cosine - imaginary * sine, real * sine + imaginary * cosine];
+        }
+    }
+}
+
+/// As [`rotate`], where a pair is a number of the turned part's first half and its like in the second.
+pub(super) fn rotate_halves(heads: &mut [f32], head_width: usize, turns: &[(f32, f32)]) {
+    for head in heads.chunks_exact_mut(head_width) {
+        let (first, second) = head.split_at_mut(turns.len());
+        for ((first, second), (cosine, sine)) in first.iter_mut().zip(second).zip(turns) {
+            (*first, *second) = (*first * cosine - *second * sine, *first * sine + *second * cosine);
         }
     }
 }

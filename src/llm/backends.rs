@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 use super::candle_model::{CandleModel, CandleOptions, hexadecimal};
 use super::error::LoadError;
 use super::kernels::KernelChoice;
+use super::overflow::Overflow;
 use super::scripted::ScriptedModel;
+use super::tokenizer::TemplateChoice;
 use super::transcript::Record;
 use crate::base::{LanguageError, LanguageModel, Reply, Request};
 use crate::scenario::{Kind, ScenarioError, Section, Settings, SettingsType};
@@ -74,7 +76,7 @@ pub static BACKENDS: &[Backend] = &[
 
 static CANDLE: Kind = Kind {
     name: "candle",
-    about: "a GGUF model of the llama architecture, run in this process on the CPU",
+    about: "a GGUF model (llama, qwen2, qwen3, gemma3), run in this process on the CPU",
     settings: SettingsType::of::<CandleSettings>(),
 };
 
@@ -99,6 +101,12 @@ pub struct CandleSettings {
     #[serde(default = "default_context")]
     #[schemars(range(min = 16, max = 1_048_576))]
     pub context_tokens: u32,
+    /// What is done with a prompt that is longer than that.
+    #[serde(default)]
+    pub overflow: OverflowSetting,
+    /// Where the texts around a prompt come from.
+    #[serde(default)]
+    pub template: TemplateSetting,
     /// Tokens that are worked on at the same time; bounds memory.
     #[serde(default = "default_batch")]
     #[schemars(range(min = 16, max = 1_048_576))]
@@ -120,6 +128,28 @@ pub enum KernelSetting {
     Avx2,
     /// AVX-512 with VNNI.
     Vnni,
+}
+
+/// What is done with a prompt that does not fit into the context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OverflowSetting {
+    /// The run stops with an error that names the agent.
+    #[default]
+    Error,
+    /// The beginning of what the user says first (the prefix) is left out, as many words as must be.
+    TruncateOldest,
+}
+
+/// Where the texts around a prompt come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TemplateSetting {
+    /// From the model file's own chat template.
+    #[default]
+    File,
+    /// From none: system text, an empty line, the user's text, a line break. For base models.
+    Plain,
 }
 
 fn default_model() -> String {
@@ -161,6 +191,14 @@ fn load_candle(
         },
         batch_tokens: settings.batch_tokens as usize,
         context_tokens: settings.context_tokens as usize,
+        overflow: match settings.overflow {
+            OverflowSetting::Error => Overflow::Error,
+            OverflowSetting::TruncateOldest => Overflow::TruncateOldest,
+        },
+        template: match settings.template {
+            TemplateSetting::File => TemplateChoice::File,
+            TemplateSetting::Plain => TemplateChoice::Plain,
+        },
         seed: context.seed,
     };
     Ok(Box::new(CandleModel::load(path, options)?))

@@ -17,10 +17,11 @@ use super::error::LoadError;
 use super::fill::Filler;
 use super::gguf::{Directory, Problem};
 use super::kernels::{Kernel, KernelChoice};
-use super::network::{Network, NetworkProblem, Row};
+use super::network::{Network, NetworkProblem, Row, architectures};
+use super::overflow::Overflow;
 use super::prefix_cache::PrefixCache;
 use super::sampling::{log_sum_exp, sampler};
-use super::tokenizer::{ChatTokenizer, PromptTokens};
+use super::tokenizer::{ChatTokenizer, PromptTokens, TemplateChoice};
 use crate::base::{Answer, Ask, LanguageError, LanguageModel, Prompt, Reply, Request, Scored, TokenCount};
 
 /// How a model is run.
@@ -37,6 +38,10 @@ pub struct CandleOptions {
     pub batch_tokens: usize,
     /// Longest prompt and reply together, in tokens; the model's own context when that is shorter.
     pub context_tokens: usize,
+    /// What is done with a prompt that is longer than that.
+    pub overflow: Overflow,
+    /// Where the texts around a prompt come from.
+    pub template: TemplateChoice,
     /// Seed of what is drawn at temperatures above 0.
     pub seed: u64,
 }
@@ -49,20 +54,22 @@ impl Default for CandleOptions {
             kernel: KernelChoice::Auto,
             batch_tokens: 4096,
             context_tokens: 8192,
+            overflow: Overflow::default(),
+            template: TemplateChoice::default(),
             seed: 0,
         }
     }
 }
 
-/// A language model of the llama architecture in a GGUF file, run in this process.
+/// A language model in a GGUF file, run in this process.
 ///
 /// Answers depend on the request, the model file, the kernel and the seed alone: not on threads, on what else is in a
 /// batch, or on what is in the prefix cache. Calls are answered one after another and compute in the rayon pool they
 /// are made in; two calls must not be made from parallel tasks of one pool, where the second could wait for itself.
 pub struct CandleModel {
-    network: Network,
-    tokenizer: ChatTokenizer,
-    options: CandleOptions,
+    pub(super) network: Network,
+    pub(super) tokenizer: ChatTokenizer,
+    pub(super) options: CandleOptions,
     cache: Mutex<PrefixCache>,
     calibration: Calibration,
     /// Made when the first form is filled in.
@@ -86,11 +93,11 @@ struct Job<'a> {
 }
 
 /// Tokens to append to a sequence.
-struct Piece<'a> {
-    sequence: usize,
-    tokens: &'a [u32],
+pub(super) struct Piece<'a> {
+    pub sequence: usize,
+    pub tokens: &'a [u32],
     /// Whether the states of all its rows are wanted, or only the last one's.
-    all: bool,
+    pub all: bool,
 }
 
 impl CandleModel {
@@ -105,7 +112,7 @@ impl CandleModel {
         let load = || -> Result<(Network, ChatTokenizer), NetworkProblem> {
             let directory = Directory::read(&file)?;
             let network = Network::read(&file, &directory, kernel, options.context_tokens)?;
-            let tokenizer = ChatTokenizer::read(&directory)?;
+            let tokenizer = ChatTokenizer::read(&directory, options.template)?;
             if tokenizer.vocabulary_size() != network.vocabulary {
                 return Err(Problem::Damaged(format!(
                     "its tokenizer has {} tokens, its network {}",
@@ -137,6 +144,12 @@ impl CandleModel {
         self.tokenizer.encode(text)
     }
 
+    /// The text of tokens; control tokens have none.
+    #[must_use]
+    pub fn text(&self, tokens: &[u32]) -> String {
+        self.tokenizer.decode(tokens)
+    }
+
     /// The tokens of a prompt with the chat template around it.
     ///
     /// # Errors
@@ -151,27 +164,13 @@ impl CandleModel {
     /// As for an answer.
     pub fn next_logits(&self, prompt: &Prompt) -> Result<Vec<f32>, LanguageError> {
         let tokens = self.tokenizer.encode_prompt(prompt)?.all;
-        self.fits(&tokens, prompt)?;
+        self.fits(tokens.len(), prompt)?;
         let mut sequences = [Sequence { before: Vec::new(), own: self.network.cache(tokens.len()) }];
         let states = self.append(&mut sequences, &[Piece { sequence: 0, tokens: &tokens, all: false }])?;
         self.network.logits(&states)
     }
 
-    fn fits(&self, tokens: &[u32], prompt: &Prompt) -> Result<(), LanguageError> {
-        if tokens.len() <= self.network.context {
-            return Ok(());
-        }
-        let start = [&prompt.system, &prompt.prefix, &prompt.suffix]
-            .into_iter()
-            .flat_map(|part| part.chars())
-            .take(60)
-            .collect();
-        Err(LanguageError::TooLong { tokens: tokens.len(), context: self.network.context, start })
-    }
-
     fn job<'a>(&self, request: &'a Request) -> Result<Job<'a>, LanguageError> {
-        let tokens = self.tokenizer.encode_prompt(&request.prompt)?;
-        self.fits(&tokens.all, &request.prompt)?;
         let mut options = Vec::new();
         if let Ask::Choose(choices) = &request.ask {
             if choices.options.is_empty() {
@@ -183,22 +182,21 @@ impl CandleModel {
                     // To say nothing is to end the turn at once.
                     option.push(self.tokenizer.turn_end());
                 }
-                let whole: Vec<u32> = tokens.all.iter().chain(&option[1..]).copied().collect();
-                self.fits(&whole, &request.prompt)?;
                 options.push(option);
             }
         }
+        let mut longest = options.iter().map(|option| option.len() - 1).max().unwrap_or(0);
         let mut form = 0;
         if let Ask::Fill { fields, .. } = &request.ask {
             form = Filler::tokens_max(&self.spelt()?, fields)?;
-            let whole: Vec<u32> = tokens.all.iter().copied().chain(std::iter::repeat_n(0, form)).collect();
-            self.fits(&whole, &request.prompt)?;
+            longest = form;
         }
+        let tokens = self.fitting_tokens(request, longest)?;
         Ok(Job { request, tokens, options, form })
     }
 
     /// Appends pieces to their sequences, in passes of bounded size, and returns the wanted states in order.
-    fn append(&self, sequences: &mut [Sequence], pieces: &[Piece<'_>]) -> Result<Vec<f32>, LanguageError> {
+    pub(super) fn append(&self, sequences: &mut [Sequence], pieces: &[Piece<'_>]) -> Result<Vec<f32>, LanguageError> {
         let mut rows = Vec::new();
         let mut wanted = Vec::new();
         for piece in pieces {
@@ -222,7 +220,7 @@ impl CandleModel {
     }
 
     /// Hands the logits of every state to `take`, a few rows at a time, and collects what it returns.
-    fn with_logits<T: Send>(
+    pub(super) fn with_logits<T: Send>(
         &self,
         states: &[f32],
         take: impl Fn(usize, &mut [f32]) -> T + Sync,
@@ -383,9 +381,8 @@ impl CandleModel {
                 .collect();
             current = self.append(sequences, &pieces)?;
         }
-        let texts = written.iter().map(|tokens| Ok(self.tokenizer.decode(tokens)?.trim().into()));
-        let texts: Result<Vec<Arc<str>>, LanguageError> = texts.collect();
-        Ok(texts?.into_iter().map(Answer::Text).zip(took).collect())
+        let texts = written.iter().map(|tokens| Answer::Text(self.tokenizer.decode(tokens).trim().into()));
+        Ok(texts.zip(took).collect())
     }
 
     /// Scores every option of every job: the first token from the prompt's own logits, further tokens as rows behind
@@ -405,35 +402,47 @@ impl CandleModel {
             let log_probability = |option: &Vec<u32>| f64::from(logits[option[0] as usize]) - total;
             jobs[choosing[row]].options.iter().map(log_probability).collect::<Vec<f64>>()
         })?;
-        let mut branches = Vec::new();
+        let mut befores = Vec::new();
         let mut owners = Vec::new();
         let mut sequences: Vec<Option<Sequence>> = sequences.into_iter().map(Some).collect();
         for (number, place) in choosing.iter().enumerate() {
             let Some(Sequence { mut before, own }) = sequences[*place].take() else { continue };
             let length = own.length();
             before.push((Arc::new(own), length));
-            for (option, tokens) in jobs[*place].options.iter().enumerate().filter(|(_, tokens)| tokens.len() > 1) {
-                branches.push(Sequence { before: before.clone(), own: self.network.cache(tokens.len() - 1) });
-                owners.push((number, option));
-            }
+            befores.push(before);
+            let longer = jobs[*place].options.iter().enumerate().filter(|(_, tokens)| tokens.len() > 1);
+            owners.extend(longer.map(|(option, _)| (number, option)));
         }
         let option_of = |owner: &(usize, usize)| &jobs[choosing[owner.0]].options[owner.1];
-        let pieces: Vec<Piece<'_>> = owners
-            .iter()
-            .enumerate()
-            .map(|(place, owner)| {
-                let tokens = option_of(owner);
-                Piece { sequence: place, tokens: &tokens[..tokens.len() - 1], all: true }
-            })
-            .collect();
-        let states = self.append(&mut branches, &pieces)?;
-        let targets: Vec<u32> = owners.iter().flat_map(|owner| &option_of(owner)[1..]).copied().collect();
-        let rest =
-            self.with_logits(&states, |row, logits| f64::from(logits[targets[row] as usize]) - log_sum_exp(logits))?;
         let mut sums = first;
-        let mut rest = rest.into_iter();
-        for owner in &owners {
-            sums[owner.0][owner.1] += rest.by_ref().take(option_of(owner).len() - 1).sum::<f64>();
+        let mut left = &owners[..];
+        while !left.is_empty() {
+            // One menu alone may hold more options than there is room for at a time.
+            let mut tokens = 0;
+            let fitting = left.iter().take_while(|owner| {
+                tokens += option_of(owner).len().next_multiple_of(16);
+                tokens <= self.options.batch_tokens
+            });
+            let (group, rest) = left.split_at(fitting.count().max(1));
+            left = rest;
+            let branch = |owner: &(usize, usize)| Sequence {
+                before: befores[owner.0].clone(),
+                own: self.network.cache(option_of(owner).len() - 1),
+            };
+            let mut branches: Vec<Sequence> = group.iter().map(branch).collect();
+            let piece = |(place, owner): (usize, &(usize, usize))| {
+                let tokens: &[u32] = option_of(owner);
+                Piece { sequence: place, tokens: &tokens[..tokens.len() - 1], all: true }
+            };
+            let pieces: Vec<Piece<'_>> = group.iter().enumerate().map(piece).collect();
+            let states = self.append(&mut branches, &pieces)?;
+            let targets: Vec<u32> = group.iter().flat_map(|owner| &option_of(owner)[1..]).copied().collect();
+            let further = self
+                .with_logits(&states, |row, logits| f64::from(logits[targets[row] as usize]) - log_sum_exp(logits))?;
+            let mut further = further.into_iter();
+            for owner in group {
+                sums[owner.0][owner.1] += further.by_ref().take(option_of(owner).len() - 1).sum::<f64>();
+            }
         }
         let answer = |(place, sums): (&usize, Vec<f64>)| {
             let lengths = || jobs[*place].options.iter().map(Vec::len);
@@ -488,7 +497,7 @@ impl LanguageModel for CandleModel {
         vec![
             ("backend".into(), "candle".into()),
             ("kernel".into(), self.network.kernel.name().into()),
-            ("architecture".into(), "llama".into()),
+            ("architecture".into(), self.network.architecture().into()),
             ("sha256".into(), self.digest.clone()),
         ]
     }
@@ -499,7 +508,10 @@ fn in_file(path: PathBuf, problem: NetworkProblem) -> LoadError {
         NetworkProblem::File(Problem::NotGguf(problem)) => LoadError::NotGguf { path, problem },
         NetworkProblem::File(Problem::Damaged(problem)) => LoadError::Damaged { path, problem },
         NetworkProblem::File(Problem::Unsupported(problem)) => LoadError::Unsupported { path, problem },
-        NetworkProblem::Architecture(found) => LoadError::Architecture { path, found },
+        NetworkProblem::Architecture(found) => {
+            let known = architectures().map(|name| format!("{name:?}")).collect::<Vec<String>>().join(", ");
+            LoadError::Architecture { path, found, known }
+        }
         NetworkProblem::MissingTensor(tensor) => LoadError::MissingTensor { path, tensor },
         NetworkProblem::TensorShape { tensor, expected, found } => {
             LoadError::TensorShape { path, tensor, expected, found }

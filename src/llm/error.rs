@@ -30,12 +30,14 @@ pub enum LoadError {
         problem: String,
     },
     /// It holds a model of another architecture.
-    #[error("model file {} holds a model of architecture {found:?}; only \"llama\" can be run", path.display())]
+    #[error("model file {} holds a model of architecture {found:?}; those that can be run are {known}", path.display())]
     Architecture {
         /// The file.
         path: PathBuf,
         /// The architecture it names.
         found: String,
+        /// The architectures that can be run.
+        known: String,
     },
     /// A tensor is not there.
     #[error("model file {} has no tensor {tensor:?}", path.display())]

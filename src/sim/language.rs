@@ -116,6 +116,7 @@ pub(super) fn answer_requests(
                 }
             }
             Err(error) => {
+                let error = error.asked_by(&agents, &requests);
                 failure.set(SimError::Language { tick: now.tick, error });
                 return;
             }

@@ -261,7 +261,7 @@ fn what_cannot_be_answered_is_told() {
     let short = load(CandleOptions { context_tokens: 40, ..CandleOptions::default() });
     let long = write(prompt("", "Read: ", &"word ".repeat(50)), 4, 0.0, 0);
     match short.answer(&[long]) {
-        Err(LanguageError::TooLong { tokens, context: 40, start }) => {
+        Err(LanguageError::TooLong { tokens, context: 40, start, .. }) => {
             assert!(tokens > 50 && start.starts_with("Read: word"), "{tokens} {start:?}");
         }
         other => panic!("{other:?}"),

@@ -20,7 +20,7 @@ impl CandleModel {
                 // The text that says nothing has a place too: that of a turn which ends at once.
                 tokens.push(self.tokenizer.turn_end());
             }
-            self.fits(&tokens, prompt)?;
+            self.fits(tokens.len(), prompt)?;
             texts.push(tokens);
         }
         // One call at a time, as for all other answers.

@@ -22,12 +22,11 @@ impl Lexicon {
         let text = |token: usize| {
             let mut tokens = anchor.clone();
             tokens.push(token as u32);
-            let text = tokenizer.decode(&tokens)?;
+            let text = tokenizer.decode(&tokens);
             let added = text.strip_prefix('a').filter(|added| !added.is_empty() && !added.contains('\u{fffd}'));
-            Ok(added.map(Box::from))
+            added.map(Box::from)
         };
-        let texts: Vec<Option<Box<str>>> =
-            (0..tokenizer.vocabulary_size()).map(text).collect::<Result<_, LanguageError>>()?;
+        let texts: Vec<Option<Box<str>>> = (0..tokenizer.vocabulary_size()).map(text).collect();
         let mut singles = vec![None; 128];
         for (token, text) in texts.iter().enumerate() {
             if let Some([byte @ 0..128]) = text.as_deref().map(str::as_bytes) {

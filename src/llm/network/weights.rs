@@ -1,0 +1,179 @@
+//! A network's weights: tensors taken from the file by name, each checked for its shape.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use candle_core::Device;
+use candle_core::quantized::{GgmlDType, QTensor};
+use rayon::prelude::*;
+
+use super::architecture::Plan;
+use super::{Load, NetworkProblem};
+use crate::base::LanguageError;
+use crate::llm::gguf::{Directory, Problem, TensorPlace};
+use crate::llm::kernels::Kernel;
+use crate::llm::linear::{Activations, Linear, linear, quantised_tensor};
+
+/// A linear map with its bias, if it has one.
+pub(super) struct Map {
+    product: Box<dyn Linear>,
+    bias: Option<Vec<f32>>,
+}
+
+impl Map {
+    /// Numbers a row of the output has.
+    pub fn outputs(&self) -> usize {
+        self.product.outputs()
+    }
+
+    /// Writes a row of output for each row of input.
+    pub fn apply(&self, input: &Activations<'_>, output: &mut [f32]) -> Result<(), LanguageError> {
+        self.product.apply(input, output)?;
+        if let Some(bias) = &self.bias {
+            output.par_chunks_exact_mut(bias.len()).with_min_len(16).for_each(|row| super::add(row, bias));
+        }
+        Ok(())
+    }
+}
+
+/// One layer's weights.
+pub(super) struct Layer {
+    pub attention_norm: Vec<f32>,
+    pub query: Map,
+    pub key: Map,
+    pub value: Map,
+    /// Weights of the norms of queries and keys.
+    pub head_norms: Option<(Vec<f32>, Vec<f32>)>,
+    pub attention_output: Map,
+    /// Weights of the norms of what attention and the feed-forward step add.
+    pub change_norms: Option<(Vec<f32>, Vec<f32>)>,
+    pub feed_forward_norm: Vec<f32>,
+    pub gate: Map,
+    pub up: Map,
+    pub down: Map,
+}
+
+/// All weights.
+pub(super) struct Weights {
+    pub vocabulary: usize,
+    pub embedding: QTensor,
+    pub layers: Vec<Layer>,
+    pub output_norm: Vec<f32>,
+    pub head: Map,
+    /// What divides the rotary frequencies of every pair.
+    pub frequency_factors: Option<Vec<f32>>,
+}
+
+impl Weights {
+    /// Takes the tensors that `plan` asks for, and refuses a file that holds others: they would change what it computes.
+    pub fn read(file: &[u8], directory: &Directory, kernel: Kernel, plan: &Plan) -> Load<Self> {
+        let source = Source { file, directory, kernel, used: RefCell::default() };
+        let width = plan.width;
+        let place = source.place("token_embd.weight")?;
+        let vocabulary = place.shape.first().copied().unwrap_or(0);
+        let head_name = if source.has("output.weight") { "output.weight" } else { "token_embd.weight" };
+        let weights = Self {
+            vocabulary,
+            embedding: source.matrix("token_embd.weight", vocabulary, width)?,
+            layers: (0..plan.views.len()).map(|number| source.layer(plan, number)).collect::<Load<Vec<Layer>>>()?,
+            output_norm: source.vector("output_norm.weight", width)?,
+            head: Map { product: source.linear(head_name, vocabulary, width)?, bias: None },
+            frequency_factors: source
+                .has("rope_freqs.weight")
+                .then(|| source.vector("rope_freqs.weight", plan.turned / 2))
+                .transpose()?,
+        };
+        source.refuse_others(plan.architecture.name)?;
+        Ok(weights)
+    }
+}
+
+struct Source<'a> {
+    file: &'a [u8],
+    directory: &'a Directory,
+    kernel: Kernel,
+    used: RefCell<BTreeSet<String>>,
+}
+
+impl Source<'_> {
+    fn layer(&self, plan: &Plan, number: usize) -> Load<Layer> {
+        let (width, inner) = (plan.width, plan.inner);
+        let (query_width, key_width) = (plan.query_heads * plan.head_width, plan.heads * plan.head_width);
+        let name = |part: &str| format!("blk.{number}.{part}");
+        let norm = |part: &str, length: usize| self.vector(&format!("{}.weight", name(part)), length);
+        let pair = |wanted: bool, first: &str, second: &str, length: usize| -> Load<Option<(Vec<f32>, Vec<f32>)>> {
+            if wanted { Ok(Some((norm(first, length)?, norm(second, length)?))) } else { Ok(None) }
+        };
+        let biases = plan.architecture.biases;
+        Ok(Layer {
+            attention_norm: norm("attn_norm", width)?,
+            query: self.map(&name("attn_q"), query_width, width, biases)?,
+            key: self.map(&name("attn_k"), key_width, width, biases)?,
+            value: self.map(&name("attn_v"), key_width, width, biases)?,
+            head_norms: pair(plan.architecture.head_norms, "attn_q_norm", "attn_k_norm", plan.head_width)?,
+            attention_output: self.map(&name("attn_output"), width, query_width, false)?,
+            change_norms: pair(plan.architecture.change_norms, "post_attention_norm", "post_ffw_norm", width)?,
+            feed_forward_norm: norm("ffn_norm", width)?,
+            gate: self.map(&name("ffn_gate"), inner, width, false)?,
+            up: self.map(&name("ffn_up"), inner, width, false)?,
+            down: self.map(&name("ffn_down"), width, inner, false)?,
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.directory.tensors.contains_key(name)
+    }
+
+    fn place(&self, name: &str) -> Load<&TensorPlace> {
+        self.used.borrow_mut().insert(name.to_owned());
+        self.directory.tensors.get(name).ok_or_else(|| NetworkProblem::MissingTensor(name.to_owned()))
+    }
+
+    fn shaped(&self, name: &str, expected: &[usize]) -> Load<(GgmlDType, &[u8])> {
+        let place = self.place(name)?;
+        if place.shape != expected || expected.contains(&0) {
+            let (expected, found) = (expected.to_vec(), place.shape.clone());
+            return Err(NetworkProblem::TensorShape { tensor: name.to_owned(), expected, found });
+        }
+        Ok((place.kind, &self.file[place.bytes.clone()]))
+    }
+
+    fn matrix(&self, name: &str, rows: usize, columns: usize) -> Load<QTensor> {
+        let (kind, bytes) = self.shaped(name, &[rows, columns])?;
+        quantised_tensor(kind, (rows, columns), bytes).map_err(|error| refused(name, &error))
+    }
+
+    fn linear(&self, name: &str, outputs: usize, inputs: usize) -> Load<Box<dyn Linear>> {
+        let (kind, bytes) = self.shaped(name, &[outputs, inputs])?;
+        linear(self.kernel, kind, (outputs, inputs), bytes).map_err(|error| refused(name, &error))
+    }
+
+    /// The map `name.weight` with `name.bias`, which may only be missing when it need not be there.
+    fn map(&self, name: &str, outputs: usize, inputs: usize, needs_bias: bool) -> Load<Map> {
+        let product = self.linear(&format!("{name}.weight"), outputs, inputs)?;
+        let bias = format!("{name}.bias");
+        let bias = (needs_bias || self.has(&bias)).then(|| self.vector(&bias, outputs)).transpose()?;
+        Ok(Map { product, bias })
+    }
+
+    fn vector(&self, name: &str, length: usize) -> Load<Vec<f32>> {
+        let (kind, bytes) = self.shaped(name, &[length])?;
+        let read = || quantised_tensor(kind, (1, length), bytes)?.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1();
+        read().map_err(|error| refused(name, &error))
+    }
+
+    fn refuse_others(&self, architecture: &str) -> Load<()> {
+        let used = self.used.borrow();
+        match self.directory.tensors.keys().find(|name| !used.contains(*name)) {
+            None => Ok(()),
+            Some(name) => Err(Problem::Unsupported(format!(
+                "it holds a tensor {name:?}, which a network of architecture {architecture:?} does not use here"
+            ))
+            .into()),
+        }
+    }
+}
+
+fn refused(name: &str, error: &candle_core::Error) -> NetworkProblem {
+    Problem::Unsupported(format!("tensor {name:?} cannot be used: {error}")).into()
+}
