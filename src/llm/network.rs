@@ -3,14 +3,15 @@
 //! A pass takes any rows of any sequences, each with its own position, without padding. What a row becomes depends on
 //! its sequence alone, bit for bit, not on the rows beside it, on how a sequence is split into passes, or on threads.
 
-use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Device, Tensor};
+use std::sync::Arc;
+
+use candle_core::quantized::GgmlDType;
 use rayon::prelude::*;
 
 use super::attention::{AttentionTask, CacheShape, KeyValues, Sequence, rms_norm, rotate};
 use super::gguf::{Directory, Problem, TensorPlace};
 use super::kernels::Kernel;
-use super::linear::{Activations, Linear, linear, quantised_tensor};
+use super::linear::{Activations, Linear, WeightProblem, linear, vector};
 use crate::base::LanguageError;
 
 /// What can be wrong with a network in a file.
@@ -40,14 +41,14 @@ pub(super) struct Row {
 
 struct Layer {
     attention_norm: Vec<f32>,
-    query: Box<dyn Linear>,
-    key: Box<dyn Linear>,
-    value: Box<dyn Linear>,
-    attention_output: Box<dyn Linear>,
+    query: Arc<dyn Linear>,
+    key: Arc<dyn Linear>,
+    value: Arc<dyn Linear>,
+    attention_output: Arc<dyn Linear>,
     feed_forward_norm: Vec<f32>,
-    gate: Box<dyn Linear>,
-    up: Box<dyn Linear>,
-    down: Box<dyn Linear>,
+    gate: Arc<dyn Linear>,
+    up: Arc<dyn Linear>,
+    down: Arc<dyn Linear>,
 }
 
 /// A loaded network.
@@ -62,10 +63,10 @@ pub(super) struct Network {
     query_heads: usize,
     cache: CacheShape,
     epsilon: f32,
-    embedding: QTensor,
+    embedding: Arc<dyn Linear>,
     layers: Vec<Layer>,
     output_norm: Vec<f32>,
-    head: Box<dyn Linear>,
+    head: Arc<dyn Linear>,
     /// Cosine and sine by (position, pair).
     turns: Vec<(f32, f32)>,
     pairs: usize,
@@ -117,9 +118,11 @@ impl Network {
         let source = Source { file, directory, kernel };
         let place = source.place("token_embd.weight")?;
         let vocabulary = place.shape.first().copied().unwrap_or(0);
-        let embedding = source.matrix("token_embd.weight", vocabulary, width)?;
-        let head_name =
-            if directory.tensors.contains_key("output.weight") { "output.weight" } else { "token_embd.weight" };
+        let embedding = source.linear("token_embd.weight", vocabulary, width)?;
+        let head = match directory.tensors.contains_key("output.weight") {
+            true => source.linear("output.weight", vocabulary, width)?,
+            false => embedding.clone(),
+        };
         let (query_width, key_width) = (query_heads * head_width, heads * head_width);
         let layer = |number: usize| -> Load<Layer> {
             let name = |part: &str| format!("blk.{number}.{part}.weight");
@@ -146,7 +149,7 @@ impl Network {
             epsilon,
             layers: (0..layer_count).map(layer).collect::<Load<Vec<Layer>>>()?,
             output_norm: source.vector("output_norm.weight", width)?,
-            head: source.linear(head_name, vocabulary, width)?,
+            head,
             embedding,
             turns: turns(context, pairs, base),
             pairs,
@@ -231,12 +234,11 @@ impl Network {
     }
 
     fn embed(&self, rows: &[Row]) -> Result<Vec<f32>, LanguageError> {
-        let compute = || -> candle_core::Result<Vec<f32>> {
-            let tokens: Vec<u32> = rows.iter().map(|row| row.token).collect();
-            let tokens = Tensor::from_vec(tokens, rows.len(), &Device::Cpu)?;
-            self.embedding.embedding(&tokens)?.flatten_all()?.to_vec1()
-        };
-        compute().map_err(|error| LanguageError::Backend(format!("candle: {error}")))
+        let mut states = vec![0.0; rows.len() * self.width];
+        for (row, state) in rows.iter().zip(states.chunks_exact_mut(self.width)) {
+            self.embedding.weights(row.token as usize, state)?;
+        }
+        Ok(states)
     }
 
     fn normalise(&self, states: &[f32], weights: &[f32], output: &mut [f32]) {
@@ -329,23 +331,21 @@ impl Source<'_> {
         Ok((place.kind, &self.file[place.bytes.clone()]))
     }
 
-    fn matrix(&self, name: &str, rows: usize, columns: usize) -> Load<QTensor> {
-        let (kind, bytes) = self.shaped(name, &[rows, columns])?;
-        quantised_tensor(kind, (rows, columns), bytes).map_err(|error| refused(name, &error))
-    }
-
-    fn linear(&self, name: &str, outputs: usize, inputs: usize) -> Load<Box<dyn Linear>> {
+    fn linear(&self, name: &str, outputs: usize, inputs: usize) -> Load<Arc<dyn Linear>> {
         let (kind, bytes) = self.shaped(name, &[outputs, inputs])?;
-        linear(self.kernel, kind, (outputs, inputs), bytes).map_err(|error| refused(name, &error))
+        linear(self.kernel, kind, (outputs, inputs), bytes).map_err(|problem| refused(name, &problem))
     }
 
     fn vector(&self, name: &str, length: usize) -> Load<Vec<f32>> {
         let (kind, bytes) = self.shaped(name, &[length])?;
-        let read = || quantised_tensor(kind, (1, length), bytes)?.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1();
-        read().map_err(|error| refused(name, &error))
+        vector(kind, length, bytes).map_err(|problem| refused(name, &problem))
     }
 }
 
-fn refused(name: &str, error: &candle_core::Error) -> NetworkProblem {
-    Problem::Unsupported(format!("tensor {name:?} cannot be used: {error}")).into()
+fn refused(name: &str, problem: &WeightProblem) -> NetworkProblem {
+    match problem {
+        WeightProblem::Damaged(problem) => Problem::Damaged(format!("tensor {name:?}: {problem}")),
+        WeightProblem::Refused(error) => Problem::Unsupported(format!("tensor {name:?} cannot be used: {error}")),
+    }
+    .into()
 }
