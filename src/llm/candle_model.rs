@@ -14,9 +14,9 @@ use super::error::LoadError;
 use super::gguf::{Directory, Problem};
 use super::kernels::{Kernel, KernelChoice};
 use super::network::{Network, NetworkProblem, Row, architectures};
+use super::overflow::Overflow;
 use super::prefix_cache::PrefixCache;
 use super::sampling::{log_sum_exp, sampler};
-use super::overflow::Overflow;
 use super::tokenizer::{ChatTokenizer, PromptTokens, TemplateChoice};
 use crate::base::{Answer, Ask, LanguageError, LanguageModel, Prompt, Reply, Request, Scored, TokenCount};
 

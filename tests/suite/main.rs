@@ -12,6 +12,7 @@ mod errors;
 mod finance;
 mod golden;
 mod llm_unit;
+mod models;
 mod reference_llm;
 mod reference_rl;
 mod scenario;

@@ -127,7 +127,9 @@ impl Settings<'_> {
         match self.directory.settings.get(&key) {
             None => Ok(None),
             Some(Value::Integer(value)) if (1..=SIZE_MAX as i128).contains(value) => Ok(Some(*value as usize)),
-            Some(Value::List(_)) => Err(unsupported(format!("{key} differs from layer to layer, which is not built in"))),
+            Some(Value::List(_)) => {
+                Err(unsupported(format!("{key} differs from layer to layer, which is not built in")))
+            }
             Some(other) => Err(damaged(format!("{key} is {other:?}, which is implausible"))),
         }
     }
@@ -145,7 +147,8 @@ impl Settings<'_> {
         let count = |name: &str| self.directory.integer(&self.key(name)).unwrap_or(0);
         let problem = if count("expert_count") > 0 {
             "it is a mixture of experts, which is not built in".to_owned()
-        } else if ["final_logit_softcapping", "attn_logit_softcapping"].iter().any(|name| self.float(name) > Some(0.0)) {
+        } else if ["final_logit_softcapping", "attn_logit_softcapping"].iter().any(|name| self.float(name) > Some(0.0))
+        {
             "it caps its logits softly, which is not built in".to_owned()
         } else if self.directory.settings.get(&self.key("attention.causal")) == Some(&Value::Flag(false)) {
             "its positions see what follows them: it makes embeddings and writes no text".to_owned()

@@ -11,9 +11,7 @@ use rayon::prelude::*;
 
 use self::architecture::{ARCHITECTURES, Activation, Plan, Rotation};
 use self::weights::Weights;
-use super::attention::{
-    AttentionTask, CacheShape, KeyValues, Sequence, gelu_gate, rms_norm, rotate, rotate_halves,
-};
+use super::attention::{AttentionTask, CacheShape, KeyValues, Sequence, gelu_gate, rms_norm, rotate, rotate_halves};
 use super::gguf::{Directory, Problem};
 use super::kernels::Kernel;
 use super::linear::Activations;

@@ -38,7 +38,11 @@ const DEEPSEEK3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r
 const PLAIN: Cut = Cut { names: &[], expressions: &[], keeps_whole: false, begins: false };
 
 static CUTS: &[Cut] = &[
-    Cut { names: &["smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"], expressions: &[r"\p{N}", GPT2], ..PLAIN },
+    Cut {
+        names: &["smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"],
+        expressions: &[r"\p{N}", GPT2],
+        ..PLAIN
+    },
     Cut { names: &["gpt-2", "phi-2", "gigachat", "mpt", "olmo", "jais", "exaone4"], expressions: &[GPT2], ..PLAIN },
     Cut {
         names: &["llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"],
@@ -134,7 +138,9 @@ fn byte_of(character: char) -> Option<u8> {
     let itself = |code: u32| matches!(code, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
     match u32::from(character) {
         code if itself(code) => Some(code as u8),
-        code @ 0x100..=0x143 => (0..=255_u32).filter(|byte| !itself(*byte)).nth(code as usize - 0x100).map(|byte| byte as u8),
+        code @ 0x100..=0x143 => {
+            (0..=255_u32).filter(|byte| !itself(*byte)).nth(code as usize - 0x100).map(|byte| byte as u8)
+        }
         _ => None,
     }
 }

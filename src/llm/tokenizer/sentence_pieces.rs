@@ -98,8 +98,11 @@ impl SentencePieces {
             return;
         }
         let space = if self.leading_space { " " } else { "" };
-        let text: String =
-            space.chars().chain(text.chars()).map(|character| if character == ' ' { SPACE } else { character }).collect();
+        let text: String = space
+            .chars()
+            .chain(text.chars())
+            .map(|character| if character == ' ' { SPACE } else { character })
+            .collect();
         for piece in self.join(&text) {
             if let Some((id, _)) = self.pieces.get(piece) {
                 tokens.push(*id);
@@ -125,13 +128,14 @@ impl SentencePieces {
             last.after = None;
         }
         let mut joins = BinaryHeap::new();
-        let consider = |symbols: &[Symbol<'a>], joins: &mut BinaryHeap<Join>, left: Option<usize>, right: Option<usize>| {
-            let (Some(left), Some(right)) = (left, right) else { return };
-            let length = symbols[left].text.len() + symbols[right].text.len();
-            if let Some((_, score)) = self.pieces.get(&text[starts[left]..starts[left] + length]) {
-                joins.push(Join { score: *score, left, right, length });
-            }
-        };
+        let consider =
+            |symbols: &[Symbol<'a>], joins: &mut BinaryHeap<Join>, left: Option<usize>, right: Option<usize>| {
+                let (Some(left), Some(right)) = (left, right) else { return };
+                let length = symbols[left].text.len() + symbols[right].text.len();
+                if let Some((_, score)) = self.pieces.get(&text[starts[left]..starts[left] + length]) {
+                    joins.push(Join { score: *score, left, right, length });
+                }
+            };
         for right in 1..symbols.len() {
             consider(&symbols, &mut joins, Some(right - 1), Some(right));
         }

@@ -275,7 +275,9 @@ fn parts(jinja: &Jinja<'_>, has_system: bool) -> Result<Vec<Part>, Trouble> {
             (place > 0 || !at_start) && (place < last || !at_end) && kept(*at_start, *at_end)
         };
         let Some((at_start, at_end)) = candidates.into_iter().find(possible) else {
-            return Err(Trouble::Places("its chat template changes what surrounds a message by its white space".into()));
+            return Err(Trouble::Places(
+                "its chat template changes what surrounds a message by its white space".into(),
+            ));
         };
         if place > 0 {
             trims[place - 1].end = !at_start;
