@@ -294,7 +294,7 @@ fn templates_are_those_of_the_file() {
     assert_eq!(rendered(deaf, "Be brief.", "Hi"), "[INST] Be brief.\n\nHi [/INST]");
     // The way Llama 3 and Qwen 3 write: whole lines of blocks, a name space, a date that is not asked of the clock, and
     // thoughts that are left out.
-    let long = "{%- set ns = namespace(system='') %}\n{%- if messages[0].role == 'system' %}\n    {%- set ns.system = messages[0].content|trim %}\n    {%- set messages = messages[1:] %}\n{%- endif %}\n{{- bos_token }}\n{%- if strftime_now is defined %}{% set date = strftime_now('%d') %}{% else %}{% set date = '26 Jul 2024' %}{% endif %}\n{{- '<|system|>Today: ' + date + '\\n' + ns.system + '<|eot_id|>' }}\n{% for message in messages %}\n    {%- if not (message.role == 'tool' or 'tool_calls' in message) %}\n    {{- '<|' + message['role'] + '|>' + message['content'] | trim + '<|eot_id|>' }}\n    {%- endif %}\n{%- endfor %}\n{%- if add_generation_prompt %}\n    {{- '<|assistant|>' }}\n    {%- if enable_thinking is defined and enable_thinking is false %}\n        {{- '<think></think>' }}\n    {%- endif %}\n{%- endif %}\n";
+    let long = "{%- set ns = namespace(system='') %}\n{%- if messages[0].role == 'system' %}\n    {%- set ns.system = messages[0].content|trim %}\n    {%- set messages = messages[1:] %}\n{%- endif %}\n{{- bos_token }}\n{%- if strftime_now is defined %}{% set date = strftime_now('%d') %}{% else %}{% set date = '26 Jul 2024' %}{% endif %}\n{{- '<|system|>Today: ' + date + '\\n' + ns.system + '<|eot_id|>' }}\n{%- for message in messages %}\n    {%- if not (message.role == 'tool' or 'tool_calls' in message) %}\n    {{- '<|' + message['role'] + '|>' + message['content'] | trim + '<|eot_id|>' }}\n    {%- endif %}\n{%- endfor %}\n{%- if add_generation_prompt %}\n    {{- '<|assistant|>' }}\n    {%- if enable_thinking is defined and enable_thinking is false %}\n        {{- '<think></think>' }}\n    {%- endif %}\n{%- endif %}\n";
     let expected =
         "<bos><|system|>Today: 26 Jul 2024\nBe brief.<|eot_id|><|user|>Hi<|eot_id|><|assistant|><think></think>";
     assert_eq!(rendered(long, "Be brief. ", "Hi\n"), expected);
@@ -370,12 +370,14 @@ fn a_prompt_that_is_too_long_is_told_or_shortened() {
     let error = strict.answer(&requests).expect_err("it is too long");
     let text = error.asked_by(&[AgentId(3), AgentId(5)], &requests).to_string();
     assert!(text.contains("agent 5") && text.contains("context of 120") && text.contains("You sort.first"), "{text}");
-    let Request { prompt: kept, .. } = write("third first second third ", 4);
-    let room = |tokens_max: u32| 120 - tokens_max as usize - strict.prompt_tokens(&kept).expect("tokens").len();
-    assert!(room(4) < "second ".len(), "the test's own numbers fit: {}", room(4));
+    // The longest end of the prefix, from a word's start, that leaves room for four tokens.
+    let mut starts = (0..=old.len()).filter(|start| *start == old.len() || old[..*start].ends_with(' '));
+    let fits = |start: &usize| strict.prompt_tokens(&write(&old[*start..], 4).prompt).expect("tokens").len() <= 116;
+    let kept = &old[starts.find(fits).expect("no prefix fits at all")..];
+    assert!(kept.len() > 10 && kept.len() < old.len() - 10, "the test's own numbers: {kept:?}");
     let lenient = load(&file, CandleOptions { overflow: Overflow::TruncateOldest, ..options }).expect("it loads");
     let shortened = lenient.answer(&[write(&old, 4)]).expect("it is shortened");
-    let expected = strict.answer(&[write("third first second third ", 4)]).expect("it fits");
+    let expected = strict.answer(&[write(kept, 4)]).expect("it fits");
     assert_eq!(shortened[0].answer, expected[0].answer);
     assert_eq!(shortened[0].tokens.prompt, expected[0].tokens.prompt);
     let hopeless = Request { prompt: prompt("", &old, &old), ..write("", 4) };
