@@ -4,12 +4,12 @@
 //! A backend gives a row the same bits whatever other rows are beside it and however many threads there are.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{Device, Module, Tensor};
 
-use super::kernels::{Kernel, QuantisedRows, TiledWeights};
+use super::kernels::{Input, Kernel, QuantisedRows, TiledWeights, first_damaged_block};
 use crate::base::LanguageError;
 
 /// Rows of activations, quantised at most once however many maps read them.
@@ -38,6 +38,24 @@ pub(super) trait Linear: Send + Sync {
 
     /// Writes `input.rows` rows of `outputs()` numbers.
     fn apply(&self, input: &Activations<'_>, output: &mut [f32]) -> Result<(), LanguageError>;
+
+    /// Writes the weights of one output: `width` numbers, as embeddings are looked up.
+    fn weights(&self, output: usize, values: &mut [f32]) -> Result<(), LanguageError>;
+}
+
+/// Why weights cannot be used.
+#[derive(Debug)]
+pub(super) enum WeightProblem {
+    /// A block's scale or offset, or a number, is infinite or no number.
+    Damaged(String),
+    /// candle refuses them.
+    Refused(candle_core::Error),
+}
+
+impl From<candle_core::Error> for WeightProblem {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Refused(error)
+    }
 }
 
 /// The map with these weights (`outputs` rows of `inputs` columns, in the format `kind`).
@@ -46,25 +64,38 @@ pub(super) fn linear(
     kind: GgmlDType,
     (outputs, inputs): (usize, usize),
     bytes: &[u8],
-) -> candle_core::Result<Box<dyn Linear>> {
+) -> Result<Arc<dyn Linear>, WeightProblem> {
+    undamaged(kind, bytes)?;
     if kernel != Kernel::Portable
         && let Some(weights) = TiledWeights::pack(kernel, kind, (outputs, inputs), bytes)
     {
-        return Ok(Box::new(Tiled { weights }));
+        return Ok(Arc::new(Tiled { weights }));
     }
-    let weights = quantised_tensor(kind, (outputs, inputs), bytes)?;
-    let product = QMatMul::from_qtensor(weights)?;
+    let weights = Arc::new(quantised_tensor(kind, (outputs, inputs), bytes)?);
+    let product = QMatMul::from_arc(weights.clone())?;
     // For these formats candle computes a single row by another order of additions than several rows.
     let pairs = matches!(kind, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16 | GgmlDType::Q6K);
-    Ok(Box::new(Portable { product, outputs, pairs }))
+    Ok(Arc::new(Portable { product, weights, outputs, pairs }))
+}
+
+/// A row of weights that are used one by one (a norm's), in single precision.
+pub(super) fn vector(kind: GgmlDType, length: usize, bytes: &[u8]) -> Result<Vec<f32>, WeightProblem> {
+    undamaged(kind, bytes)?;
+    Ok(quantised_tensor(kind, (1, length), bytes)?.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
+}
+
+fn undamaged(kind: GgmlDType, bytes: &[u8]) -> Result<(), WeightProblem> {
+    match first_damaged_block(kind, bytes) {
+        None => Ok(()),
+        Some(number) => {
+            let what = if kind.block_size() == 1 { "number" } else { "the scale of block" };
+            Err(WeightProblem::Damaged(format!("{what} {number} ({kind:?}) is infinite or no number")))
+        }
+    }
 }
 
 /// A tensor of candle's with these bytes.
-pub(super) fn quantised_tensor(
-    kind: GgmlDType,
-    (rows, columns): (usize, usize),
-    bytes: &[u8],
-) -> candle_core::Result<QTensor> {
+fn quantised_tensor(kind: GgmlDType, (rows, columns): (usize, usize), bytes: &[u8]) -> candle_core::Result<QTensor> {
     // candle reads the bytes in place as blocks; a fresh allocation is aligned for them, a part of a file is not.
     let aligned = bytes.to_vec();
     QTensor::new(QStorage::from_data(Cow::Owned(aligned), &Device::Cpu, kind)?, (rows, columns))
@@ -72,6 +103,7 @@ pub(super) fn quantised_tensor(
 
 struct Portable {
     product: QMatMul,
+    weights: Arc<QTensor>,
     outputs: usize,
     pairs: bool,
 }
@@ -92,10 +124,23 @@ impl Linear for Portable {
             let tensor = Tensor::from_vec(values, (rows, input.width), &Device::Cpu)?;
             self.product.forward(&tensor)?.flatten_all()?.to_vec1::<f32>()
         };
-        let result = compute().map_err(|error| LanguageError::Backend(format!("candle: {error}")))?;
+        let result = compute().map_err(candle_failed)?;
         output.copy_from_slice(&result[..output.len()]);
         Ok(())
     }
+
+    fn weights(&self, output: usize, values: &mut [f32]) -> Result<(), LanguageError> {
+        let compute = || -> candle_core::Result<Vec<f32>> {
+            let place = Tensor::from_vec(vec![output as u32], 1, &Device::Cpu)?;
+            self.weights.embedding(&place)?.flatten_all()?.to_vec1()
+        };
+        values.copy_from_slice(&compute().map_err(candle_failed)?);
+        Ok(())
+    }
+}
+
+fn candle_failed(error: candle_core::Error) -> LanguageError {
+    LanguageError::Backend(format!("candle: {error}"))
 }
 
 struct Tiled {
@@ -108,7 +153,17 @@ impl Linear for Tiled {
     }
 
     fn apply(&self, input: &Activations<'_>, output: &mut [f32]) -> Result<(), LanguageError> {
-        self.weights.multiply(input.quantised(), output);
+        let input = if self.weights.wants_blocks() {
+            Input::Blocks(input.quantised())
+        } else {
+            Input::Numbers(input.values, input.width)
+        };
+        self.weights.multiply(input, output);
+        Ok(())
+    }
+
+    fn weights(&self, output: usize, values: &mut [f32]) -> Result<(), LanguageError> {
+        self.weights.weights(output, values);
         Ok(())
     }
 }

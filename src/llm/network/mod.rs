@@ -6,7 +6,6 @@
 mod architecture;
 mod weights;
 
-use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use self::architecture::{ARCHITECTURES, Activation, Plan, Rotation};
@@ -179,12 +178,10 @@ impl Network {
     }
 
     fn embed(&self, rows: &[Row]) -> Result<Vec<f32>, LanguageError> {
-        let compute = || -> candle_core::Result<Vec<f32>> {
-            let tokens: Vec<u32> = rows.iter().map(|row| row.token).collect();
-            let tokens = Tensor::from_vec(tokens, rows.len(), &Device::Cpu)?;
-            self.weights.embedding.embedding(&tokens)?.flatten_all()?.to_vec1()
-        };
-        let mut states = compute().map_err(|error| LanguageError::Backend(format!("candle: {error}")))?;
+        let mut states = vec![0.0; rows.len() * self.width];
+        for (row, state) in rows.iter().zip(states.chunks_exact_mut(self.width)) {
+            self.weights.embedding.weights(row.token as usize, state)?;
+        }
         if self.plan.architecture.scaled_embedding {
             for number in &mut states {
                 *number *= self.plan.embedding_scale;

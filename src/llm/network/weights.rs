@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use candle_core::Device;
-use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::quantized::GgmlDType;
 use rayon::prelude::*;
 
 use super::architecture::Plan;
@@ -12,11 +12,11 @@ use super::{Load, NetworkProblem};
 use crate::base::LanguageError;
 use crate::llm::gguf::{Directory, Problem, TensorPlace};
 use crate::llm::kernels::Kernel;
-use crate::llm::linear::{Activations, Linear, linear, quantised_tensor};
+use crate::llm::linear::{Activations, Linear, WeightProblem, linear, vector};
 
 /// A linear map with its bias, if it has one.
 pub(super) struct Map {
-    product: Box<dyn Linear>,
+    product: Arc<dyn Linear>,
     bias: Option<Vec<f32>>,
 }
 
@@ -56,10 +56,10 @@ pub(super) struct Layer {
 /// All weights.
 pub(super) struct Weights {
     pub vocabulary: usize,
-    pub embedding: QTensor,
+    pub embedding: Arc<dyn Linear>,
     pub layers: Vec<Layer>,
     pub output_norm: Vec<f32>,
-    pub head: Map,
+    pub head: Arc<dyn Linear>,
     /// What divides the rotary frequencies of every pair.
     pub frequency_factors: Option<Vec<f32>>,
 }
@@ -71,13 +71,18 @@ impl Weights {
         let width = plan.width;
         let place = source.place("token_embd.weight")?;
         let vocabulary = place.shape.first().copied().unwrap_or(0);
-        let head_name = if source.has("output.weight") { "output.weight" } else { "token_embd.weight" };
+        let embedding = source.linear("token_embd.weight", vocabulary, width)?;
+        let head = if source.has("output.weight") {
+            source.linear("output.weight", vocabulary, width)?
+        } else {
+            embedding.clone()
+        };
         let weights = Self {
             vocabulary,
-            embedding: source.matrix("token_embd.weight", vocabulary, width)?,
+            embedding,
             layers: (0..plan.views.len()).map(|number| source.layer(plan, number)).collect::<Load<Vec<Layer>>>()?,
             output_norm: source.vector("output_norm.weight", width)?,
-            head: Map { product: source.linear(head_name, vocabulary, width)?, bias: None },
+            head,
             frequency_factors: source
                 .has("rope_freqs.weight")
                 .then(|| source.vector("rope_freqs.weight", plan.turned / 2))
@@ -138,14 +143,9 @@ impl Source<'_> {
         Ok((place.kind, &self.file[place.bytes.clone()]))
     }
 
-    fn matrix(&self, name: &str, rows: usize, columns: usize) -> Load<QTensor> {
-        let (kind, bytes) = self.shaped(name, &[rows, columns])?;
-        quantised_tensor(kind, (rows, columns), bytes).map_err(|error| refused(name, &error))
-    }
-
-    fn linear(&self, name: &str, outputs: usize, inputs: usize) -> Load<Box<dyn Linear>> {
+    fn linear(&self, name: &str, outputs: usize, inputs: usize) -> Load<Arc<dyn Linear>> {
         let (kind, bytes) = self.shaped(name, &[outputs, inputs])?;
-        linear(self.kernel, kind, (outputs, inputs), bytes).map_err(|error| refused(name, &error))
+        linear(self.kernel, kind, (outputs, inputs), bytes).map_err(|problem| refused(name, &problem))
     }
 
     /// The map `name.weight` with `name.bias`, which may only be missing when it need not be there.
@@ -158,8 +158,7 @@ impl Source<'_> {
 
     fn vector(&self, name: &str, length: usize) -> Load<Vec<f32>> {
         let (kind, bytes) = self.shaped(name, &[length])?;
-        let read = || quantised_tensor(kind, (1, length), bytes)?.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1();
-        read().map_err(|error| refused(name, &error))
+        vector(kind, length, bytes).map_err(|problem| refused(name, &problem))
     }
 
     fn refuse_others(&self, architecture: &str) -> Load<()> {
@@ -174,6 +173,10 @@ impl Source<'_> {
     }
 }
 
-fn refused(name: &str, error: &candle_core::Error) -> NetworkProblem {
-    Problem::Unsupported(format!("tensor {name:?} cannot be used: {error}")).into()
+fn refused(name: &str, problem: &WeightProblem) -> NetworkProblem {
+    match problem {
+        WeightProblem::Damaged(problem) => Problem::Damaged(format!("tensor {name:?}: {problem}")),
+        WeightProblem::Refused(error) => Problem::Unsupported(format!("tensor {name:?} cannot be used: {error}")),
+    }
+    .into()
 }
