@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release --example perplexity -- MODEL.gguf TEXT.txt [REFERENCE.json]`
 //!
-//! The reference has the form of `tests/suite/data/passage_llama_cpp.json`: the text's tokens, and for each but the
-//! first the token that llama.cpp holds likeliest there and the log-probability it gives to the one that stands there.
+//! The reference has the form of `tests/suite/data/passage_llama_cpp.json`: the text's tokens, for each but the first
+//! the token that llama.cpp holds likeliest there and by how much, and the text's perplexity.
 #![expect(clippy::print_stdout, reason = "an example shows what it finds")]
 
 use std::error::Error;
@@ -30,16 +30,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     if tokens != theirs {
         return Err("the reference is of other tokens".into());
     }
-    let likeliest = scores.iter().map(|score| Some(u64::from(score.likeliest)));
-    let same = likeliest.zip(column("likeliest")).filter(|(ours, theirs)| *ours == theirs.as_u64()).count();
-    let theirs =
-        column("log_probability").iter().filter_map(serde_json::Value::as_f64).sum::<f64>() / scores.len() as f64;
+    let same: Vec<bool> = scores
+        .iter()
+        .zip(column("likeliest"))
+        .map(|(score, theirs)| theirs.as_u64() == Some(u64::from(score.likeliest)))
+        .collect();
+    let clear: Vec<bool> =
+        same.iter().zip(column("lead")).filter(|(_, lead)| lead.as_f64() >= Some(0.1)).map(|(same, _)| *same).collect();
+    let share = |same: &[bool]| 100.0 * same.iter().filter(|same| **same).count() as f64 / same.len() as f64;
+    let theirs = reference["perplexity"].as_f64().unwrap_or(f64::NAN);
     println!(
-        "llama.cpp: perplexity {:.4}, which is {:+.3}% away; {same} of {} likeliest tokens are the same ({:.2}%)",
-        (-theirs).exp(),
-        100.0 * ((theirs - mean).exp() - 1.0),
-        scores.len(),
-        100.0 * same as f64 / scores.len() as f64
+        "reference: perplexity {theirs:.4}, {:+.3}%; the same likeliest token at {:.2}% of {} positions, at {:.2}% of the {} where it leads by 0.1 nats",
+        100.0 * ((-mean).exp() / theirs - 1.0),
+        share(&same),
+        same.len(),
+        share(&clear),
+        clear.len()
     );
     Ok(())
 }

@@ -13,6 +13,7 @@ mod errors;
 mod finance;
 mod golden;
 mod llm_unit;
+mod models;
 mod openai;
 mod reference_llm;
 mod reference_rl;

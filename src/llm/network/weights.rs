@@ -59,7 +59,7 @@ pub(super) struct Weights {
     pub embedding: Arc<dyn Linear>,
     pub layers: Vec<Layer>,
     pub output_norm: Vec<f32>,
-    pub head: Map,
+    pub head: Arc<dyn Linear>,
     /// What divides the rotary frequencies of every pair.
     pub frequency_factors: Option<Vec<f32>>,
 }
@@ -82,7 +82,7 @@ impl Weights {
             embedding,
             layers: (0..plan.views.len()).map(|number| source.layer(plan, number)).collect::<Load<Vec<Layer>>>()?,
             output_norm: source.vector("output_norm.weight", width)?,
-            head: Map { product: head, bias: None },
+            head,
             frequency_factors: source
                 .has("rope_freqs.weight")
                 .then(|| source.vector("rope_freqs.weight", plan.turned / 2))
