@@ -65,7 +65,8 @@ impl<'a, S: Spelling> Filler<'a, S> {
     /// # Errors
     /// When a text of the form cannot be split into tokens.
     pub fn tokens_max(spelling: &S, fields: &[Field]) -> Result<usize, LanguageError> {
-        let mut tokens = spelling.spell(&fields.first().map_or_else(String::new, |field| format!("{{{}", opening(field))))?.len();
+        let mut tokens =
+            spelling.spell(&fields.first().map_or_else(String::new, |field| format!("{{{}", opening(field))))?.len();
         for (place, field) in fields.iter().enumerate() {
             tokens += spelling.spell(&after(fields, place))?.len();
             tokens += match &field.kind {
@@ -95,7 +96,9 @@ impl<'a, S: Spelling> Filler<'a, S> {
     /// Whether a token may come next.
     pub fn allows(&self, token: u32) -> bool {
         match &self.value {
-            Value::Choice { options, written } => options.iter().any(|(_, option)| option.get(*written) == Some(&token)),
+            Value::Choice { options, written } => {
+                options.iter().any(|(_, option)| option.get(*written) == Some(&token))
+            }
             Value::Number { low, high, digits, text } => {
                 if self.ends_with(token) {
                     return is_number(text, *low, *high, *digits);
@@ -110,8 +113,9 @@ impl<'a, S: Spelling> Filler<'a, S> {
                 }
             }
             Value::Text { left } => {
-                let fits =
-                    |text: &str| text.chars().count() <= *left && text.chars().all(may_stand_in_text) && !text.is_empty();
+                let fits = |text: &str| {
+                    text.chars().count() <= *left && text.chars().all(may_stand_in_text) && !text.is_empty()
+                };
                 self.ends_with(token) || self.spelling.text(token).is_some_and(fits)
             }
             Value::Done => false,
