@@ -30,12 +30,14 @@ pub struct Filler<'a, S> {
     place: usize,
     written: String,
     value: Value,
+    /// What the form fixes behind the current value.
+    after: String,
 }
 
 /// What may follow within the current value.
 enum Value {
-    /// Tokens of each option that is still possible, and how many of them are written.
-    Choice { options: Vec<Vec<u32>>, written: usize },
+    /// Tokens of each option that is still possible with its place, and how many of them are written.
+    Choice { options: Vec<(usize, Vec<u32>)>, written: usize },
     /// A number in units of its last digit, and its text so far.
     Number { low: i128, high: i128, digits: u8, text: String },
     /// A text, and the characters that are left.
@@ -51,9 +53,10 @@ impl<'a, S: Spelling> Filler<'a, S> {
     /// # Errors
     /// When a text of the form cannot be split into tokens.
     pub fn new(spelling: &'a S, fields: &'a [Field]) -> Result<(Self, Vec<u32>), LanguageError> {
-        let mut filler = Self { spelling, fields, place: 0, written: String::new(), value: Value::Done };
-        let mut tokens = Vec::new();
-        filler.open(&mut tokens)?;
+        let written = fields.first().map_or_else(|| "{}".to_owned(), |field| format!("{{{}", opening(field)));
+        let mut tokens = spelling.spell(&written)?;
+        let mut filler = Self { spelling, fields, place: 0, written, value: Value::Done, after: String::new() };
+        filler.begin(&mut tokens)?;
         Ok((filler, tokens))
     }
 
@@ -62,18 +65,19 @@ impl<'a, S: Spelling> Filler<'a, S> {
     /// # Errors
     /// When a text of the form cannot be split into tokens.
     pub fn tokens_max(spelling: &S, fields: &[Field]) -> Result<usize, LanguageError> {
-        let mut tokens = 2;
-        for field in fields {
-            tokens += spelling.spell(&opening(field, true))?.len() + spelling.spell(&opening(field, false))?.len() + 2;
+        let mut tokens =
+            spelling.spell(&fields.first().map_or_else(String::new, |field| format!("{{{}", opening(field))))?.len();
+        for (place, field) in fields.iter().enumerate() {
+            tokens += spelling.spell(&after(fields, place))?.len();
             tokens += match &field.kind {
                 FieldKind::Choice(options) => {
                     let lengths: Result<Vec<usize>, LanguageError> =
-                        options.iter().map(|option| Ok(spelling.spell(&quoted(option))?.len())).collect();
+                        options.iter().map(|option| Ok(spelling.spell(&choice(option))?.len())).collect();
                     lengths?.into_iter().max().unwrap_or_default()
                 }
                 // Sign, digits and point of the longest number.
                 FieldKind::Integer { .. } | FieldKind::Number { .. } => 24,
-                FieldKind::Text { characters_max } => *characters_max as usize + 1,
+                FieldKind::Text { characters_max } => *characters_max as usize,
             };
         }
         Ok(tokens)
@@ -92,15 +96,16 @@ impl<'a, S: Spelling> Filler<'a, S> {
     /// Whether a token may come next.
     pub fn allows(&self, token: u32) -> bool {
         match &self.value {
-            Value::Choice { options, written } => options.iter().any(|option| option.get(*written) == Some(&token)),
+            Value::Choice { options, written } => {
+                options.iter().any(|(_, option)| option.get(*written) == Some(&token))
+            }
             Value::Number { low, high, digits, text } => {
-                if Some(token) == self.spelling.single(self.after()) {
+                if self.ends_with(token) {
                     return is_number(text, *low, *high, *digits);
                 }
                 match self.spelling.text(token).map(str::as_bytes) {
                     Some([byte @ (b'0'..=b'9' | b'-' | b'.')]) => {
-                        let mut longer = text.clone();
-                        longer.push(char::from(*byte));
+                        let longer = format!("{text}{}", char::from(*byte));
                         self.spelling.single(char::from(*byte)) == Some(token)
                             && can_become_number(&longer, *low, *high, *digits)
                     }
@@ -108,17 +113,23 @@ impl<'a, S: Spelling> Filler<'a, S> {
                 }
             }
             Value::Text { left } => {
-                Some(token) == self.spelling.single('"')
-                    || self.spelling.text(token).is_some_and(|text| {
-                        !text.is_empty() && text.chars().count() <= *left && text.chars().all(may_stand_in_text)
-                    })
+                let fits = |text: &str| {
+                    text.chars().count() <= *left && text.chars().all(may_stand_in_text) && !text.is_empty()
+                };
+                self.ends_with(token) || self.spelling.text(token).is_some_and(fits)
             }
             Value::Done => false,
         }
     }
 
-    /// Takes a token that is allowed, and gives the tokens to append to the sequence: it, and what the form fixes after
-    /// it. Where the token ends a number, it is not itself among them.
+    /// Whether a token begins what the form fixes behind the value, and so ends it: of a text not only its quotation
+    /// mark, but also that mark with the comma, as tokenizers join them.
+    fn ends_with(&self, token: u32) -> bool {
+        self.spelling.text(token).is_some_and(|text| !text.is_empty() && self.after.starts_with(text))
+    }
+
+    /// Takes a token that is allowed, and gives the tokens to append to the sequence: it, unless it only ends the
+    /// value, and what the form fixes behind it.
     ///
     /// # Errors
     /// When a text of the form cannot be split into tokens, or the token is not allowed.
@@ -126,39 +137,28 @@ impl<'a, S: Spelling> Filler<'a, S> {
         if !self.allows(token) {
             return Err(LanguageError::Backend(format!("token {token} may not come after {:?}", self.written)));
         }
+        if !matches!(self.value, Value::Choice { .. }) && self.ends_with(token) {
+            let mut tokens = Vec::new();
+            self.close(&mut tokens)?;
+            return Ok(tokens);
+        }
         let mut tokens = vec![token];
-        let after = self.after();
+        let text = self.spelling.text(token).unwrap_or_default();
         let ends = match &mut self.value {
             Value::Choice { options, written } => {
-                options.retain(|option| option[*written] == token);
+                options.retain(|(_, option)| option[*written] == token);
                 *written += 1;
-                options.iter().any(|option| option.len() == *written)
+                options.iter().any(|(_, option)| option.len() == *written)
             }
-            Value::Number { low, high, digits, text } => {
-                if Some(token) == self.spelling.single(after) {
-                    tokens.clear();
-                    true
-                } else {
-                    text.push_str(self.spelling.text(token).unwrap_or_default());
-                    let goes_on = "0123456789.".chars().any(|next| {
-                        let longer = format!("{text}{next}");
-                        can_become_number(&longer, *low, *high, *digits)
-                    });
-                    !goes_on
-                }
+            Value::Number { low, high, digits, text: number } => {
+                number.push_str(text);
+                let longer = |next: char| can_become_number(&format!("{number}{next}"), *low, *high, *digits);
+                !"0123456789.".chars().any(longer)
             }
             Value::Text { left } => {
-                if Some(token) == self.spelling.single('"') {
-                    true
-                } else {
-                    let text = self.spelling.text(token).unwrap_or_default();
-                    *left -= text.chars().count();
-                    self.written.push_str(text);
-                    if *left == 0 {
-                        tokens.extend(self.spelling.single('"'));
-                    }
-                    *left == 0
-                }
+                *left -= text.chars().count();
+                self.written.push_str(text);
+                *left == 0
             }
             Value::Done => true,
         };
@@ -168,27 +168,18 @@ impl<'a, S: Spelling> Filler<'a, S> {
         Ok(tokens)
     }
 
-    /// The character after a number here.
-    fn after(&self) -> char {
-        if self.place + 1 < self.fields.len() { ',' } else { '}' }
-    }
-
-    /// Writes what stands before the current field's value, and gets ready for it.
-    fn open(&mut self, tokens: &mut Vec<u32>) -> Result<(), LanguageError> {
+    /// Gets ready for the value of the current field; a text of no characters is over at once.
+    fn begin(&mut self, tokens: &mut Vec<u32>) -> Result<(), LanguageError> {
         let Some(field) = self.fields.get(self.place) else {
-            tokens.extend(self.spelling.spell("}")?);
-            self.written.push('}');
             self.value = Value::Done;
             return Ok(());
         };
-        let opening = opening(field, self.place == 0);
-        tokens.extend(self.spelling.spell(&opening)?);
-        self.written.push_str(&opening);
+        self.after = after(self.fields, self.place);
         self.value = match &field.kind {
             FieldKind::Choice(options) => {
-                let spelt: Result<Vec<Vec<u32>>, LanguageError> =
-                    options.iter().map(|option| self.spelling.spell(&quoted(option))).collect();
-                Value::Choice { options: spelt?, written: 0 }
+                let spelt = options.iter().map(|option| self.spelling.spell(&choice(option)));
+                let spelt: Result<Vec<Vec<u32>>, LanguageError> = spelt.collect();
+                Value::Choice { options: spelt?.into_iter().enumerate().collect(), written: 0 }
             }
             FieldKind::Integer { least, greatest } => {
                 let (low, high) = (i128::from(*least), i128::from(*greatest));
@@ -200,38 +191,50 @@ impl<'a, S: Spelling> Filler<'a, S> {
             }
             FieldKind::Text { characters_max } => Value::Text { left: *characters_max as usize },
         };
-        if let Value::Text { left: 0 } = self.value {
-            tokens.extend(self.spelling.single('"'));
-            return self.close(tokens);
-        }
-        Ok(())
+        if matches!(self.value, Value::Text { left: 0 }) { self.close(tokens) } else { Ok(()) }
     }
 
-    /// Ends the current value and goes on to the next.
+    /// Ends the current value, writes what the form fixes behind it, and goes on to the next.
     fn close(&mut self, tokens: &mut Vec<u32>) -> Result<(), LanguageError> {
         match (&self.value, &self.fields[self.place].kind) {
             (Value::Choice { options, .. }, FieldKind::Choice(all)) => {
-                for option in all.iter() {
-                    if options.first() == Some(&self.spelling.spell(&quoted(option))?) {
-                        self.written.push_str(&quoted(option));
-                        break;
-                    }
+                if let Some((place, _)) = options.first() {
+                    self.written.push_str(&choice(&all[*place]));
                 }
             }
             (Value::Number { text, .. }, _) => self.written.push_str(text),
-            (Value::Text { .. }, _) => self.written.push('"'),
             _ => {}
         }
+        tokens.extend(self.spelling.spell(&self.after)?);
+        self.written.push_str(&self.after);
         self.place += 1;
-        self.open(tokens)
+        self.begin(tokens)
     }
 }
 
-/// What stands before a field's value. A choice brings its own quotation marks.
-fn opening(field: &Field, first: bool) -> String {
-    let before = if first { "{" } else { ", " };
-    let quote = if matches!(field.kind, FieldKind::Text { .. }) { "\"" } else { "" };
-    format!("{before}{}: {quote}", quoted(&field.name))
+/// What stands before a field's value, from its key on.
+fn opening(field: &Field) -> String {
+    let before = match field.kind {
+        FieldKind::Text { .. } => " \"",
+        // Options bring their blank and their quotation marks: tokenizers join them.
+        FieldKind::Choice(_) => "",
+        FieldKind::Integer { .. } | FieldKind::Number { .. } => " ",
+    };
+    format!("{}:{before}", quoted(&field.name))
+}
+
+/// What the form fixes behind the value of the field at `place`.
+fn after(fields: &[Field], place: usize) -> String {
+    let quote = if matches!(fields[place].kind, FieldKind::Text { .. }) { "\"" } else { "" };
+    match fields.get(place + 1) {
+        Some(next) => format!("{quote}, {}", opening(next)),
+        None => format!("{quote}}}"),
+    }
+}
+
+/// An option as it is written.
+fn choice(option: &str) -> String {
+    format!(" {}", quoted(option))
 }
 
 /// A text as JSON.

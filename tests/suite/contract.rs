@@ -10,7 +10,9 @@ use llmagentos::app::kinds;
 use llmagentos::domains::DOMAINS;
 use llmagentos::record::{Column, TableSpec};
 use llmagentos::scenario::{Kind, Scenario, Section, json_schema};
-use llmagentos::sim::{agent_columns, learning_columns, message_columns, metric_columns};
+use llmagentos::sim::{
+    agent_columns, decision_columns, learning_columns, memory_columns, message_columns, metric_columns,
+};
 use serde_json::Value;
 
 /// The section `[policy.mind]` with this text.
@@ -88,6 +90,8 @@ fn tables_of(own: &[TableSpec]) -> Vec<TableSpec> {
         TableSpec { name: "agents", about: "an agent", columns: agents },
         message_columns(),
         learning_columns(),
+        decision_columns(),
+        memory_columns(),
     ];
     tables.extend(own.iter().filter(|table| !["metrics", "agents"].contains(&table.name)).cloned());
     tables

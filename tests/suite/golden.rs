@@ -24,6 +24,11 @@ fn golden_worlds() {
     }
 }
 
+#[test]
+fn golden_language_policy() {
+    golden_world("language_policy", "tests/suite/data/prompted_desk.toml", "60");
+}
+
 /// Compares one world's tables, or renews them and says so.
 #[expect(clippy::print_stderr, reason = "who renews the files should read that it happened")]
 fn golden_world(domain: &str, scenario: &str, ticks: &str) {

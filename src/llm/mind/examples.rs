@@ -63,6 +63,11 @@ impl Examples {
         Ok(Self { all, tokens, shown, budget, vectors: BTreeMap::new() })
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// The first that fit.
     pub fn declared(&self) -> Vec<Shown> {
         self.at(&fit_items(&self.tokens, 0..self.all.len().min(self.shown), self.budget))

@@ -184,6 +184,7 @@ impl Prompting {
             persona: &parts.persona,
             instructions: &parts.instructions,
             examples: &recalled.examples,
+            has_examples: !self.examples.is_empty(),
             memory: &recalled.memory,
             inbox: &seen.inbox,
             situation: &seen.situation,

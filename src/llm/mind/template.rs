@@ -57,6 +57,8 @@ pub struct Own<'a> {
     pub instructions: &'a str,
     /// Examples by similarity, the most similar last.
     pub examples: &'a [Shown],
+    /// Whether the policy has examples at all, here or in the shared part.
+    pub has_examples: bool,
     /// What it remembers, the oldest first.
     pub memory: &'a [Arc<str>],
     /// Messages of this tick.
