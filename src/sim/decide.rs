@@ -13,7 +13,8 @@ use super::failure::{Failure, SimError};
 use super::mail::Texts;
 use super::minds::{Mind, Minds, ObservationBatch, Observations};
 use super::now::Now;
-use crate::base::{Action, DecisionBatch, LegalActions};
+use super::pace::Pace;
+use crate::base::{Action, DecisionBatch, LanguageError, LegalActions, Policy, PolicyError};
 
 /// Rows a thread takes at a time. Fixed, so that the split does not depend on the number of threads.
 const CHUNK_ROWS: usize = 8192;
@@ -26,27 +27,30 @@ pub(super) fn decide(
     mut minds: ResMut<Minds>,
     mut observations: ResMut<Observations>,
     mut agents: Query<Decided>,
+    mut paces: Query<&mut Pace>,
 ) {
     minds.illegal = 0;
-    let Minds { entries, illegal } = &mut *minds;
+    minds.repeated = 0;
+    let Minds { entries, illegal, repeated } = &mut *minds;
     let mut actions: Vec<Action> = Vec::new();
     for (entry, batch) in entries.iter_mut().zip(&mut observations.batches) {
         if batch.agents.is_empty() {
             continue;
         }
-        let width = entry.space.features.len();
+        let (width, due) = (entry.space.features.len(), batch.due);
         let words: Vec<Arc<str>> = if batch.any_words {
-            batch.words.iter().map(|&word| Arc::clone(texts.0.get(word))).collect()
+            batch.words[..due].iter().map(|&word| Arc::clone(texts.0.get(word))).collect()
         } else {
             Vec::new()
         };
         actions.clear();
-        actions.resize(batch.agents.len(), Action(0));
-        let policy = match &entry.mind {
-            Mind::Fixed(policy) => Arc::clone(policy),
-            Mind::Learning(learner) => learner.policy(),
+        actions.resize(due, Action(0));
+        let policy = match (&entry.mind, &entry.fallback) {
+            (_, Some(policy)) if entry.fallen => Arc::clone(policy),
+            (Mind::Fixed(policy), _) => Arc::clone(policy),
+            (Mind::Learning(learner), _) => learner.policy(),
         };
-        let ask = |first: usize, actions: &mut [Action]| {
+        let ask = |policy: &dyn Policy, first: usize, actions: &mut [Action]| {
             let rows = first..first + actions.len();
             let decisions = DecisionBatch {
                 tick: now.tick,
@@ -60,11 +64,23 @@ pub(super) fn decide(
             };
             policy.decide(&decisions, actions)
         };
-        let outcome = if policy.splits() && batch.agents.len() > CHUNK_ROWS {
-            actions.par_chunks_mut(CHUNK_ROWS).enumerate().try_for_each(|(chunk, part)| ask(chunk * CHUNK_ROWS, part))
-        } else {
-            ask(0, &mut actions)
+        let ask_all = |policy: &dyn Policy, actions: &mut [Action]| {
+            if policy.splits() && actions.len() > CHUNK_ROWS {
+                let parts = actions.par_chunks_mut(CHUNK_ROWS).enumerate();
+                parts.map(|(chunk, part)| ask(policy, chunk * CHUNK_ROWS, part)).collect::<Result<(), _>>()
+            } else if actions.is_empty() {
+                Ok(())
+            } else {
+                ask(policy, 0, actions)
+            }
         };
+        let mut outcome = ask_all(&*policy, &mut actions);
+        if let (Err(PolicyError::Language(LanguageError::BudgetSpent { .. })), Some(fallback)) =
+            (&outcome, entry.fallback.clone().filter(|_| !entry.fallen))
+        {
+            entry.fallen = true;
+            outcome = ask_all(&*fallback, &mut actions);
+        }
         if let Err(error) = outcome {
             failure.set(SimError::Policy { tick: now.tick, policy: entry.name.to_string(), error });
             return;
@@ -74,6 +90,15 @@ pub(super) fn decide(
             for (row, (&slot, &action)) in batch.slots.iter().zip(&actions).enumerate() {
                 memory.decided(slot, &batch.features[row * width..(row + 1) * width], action);
             }
+        }
+        if entry.paced {
+            for (&entity, &action) in batch.entities.iter().zip(&actions) {
+                if let Ok(mut pace) = paces.get_mut(entity) {
+                    pace.last = Some(action);
+                }
+            }
+            *repeated += batch.held.len() as u64;
+            actions.extend(&batch.held);
         }
         commit(batch, &actions, &mut agents);
     }

@@ -8,7 +8,7 @@ use bevy_ecs::system::{Res, ResMut};
 
 use super::failure::{Failure, SimError};
 use super::now::Now;
-use crate::base::{AgentId, Answer, LanguageError, LanguageService, Reply, Request};
+use crate::base::{AgentId, Answer, LanguageError, LanguageService, LanguageUsage, Reply, Request};
 
 /// A request's place in the queue of its phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,18 +18,9 @@ pub struct Ticket(u32);
 #[derive(Resource, Clone)]
 pub(super) struct Language(pub Arc<dyn LanguageService>);
 
-/// What language took this tick.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LanguageCounts {
-    /// Requests.
-    pub calls: u64,
-    /// Of these, answered from memory without work.
-    pub remembered: u64,
-    /// Tokens read for the first time.
-    pub tokens_read: u64,
-    /// Tokens written or scored.
-    pub tokens_answered: u64,
-}
+/// What had gone through the language service when the last tick's row was closed.
+#[derive(Resource, Default)]
+pub(super) struct LanguageCounted(pub LanguageUsage);
 
 /// Requests of a phase and their answers. Written in Observe and Act, answered in Read and Word, read in Interpret
 /// and Send.
@@ -37,7 +28,6 @@ pub struct LanguageCounts {
 pub struct LanguageQueue {
     asked: Vec<(AgentId, u16, Request)>,
     replies: Vec<Option<Reply>>,
-    counts: LanguageCounts,
 }
 
 impl LanguageQueue {
@@ -52,16 +42,6 @@ impl LanguageQueue {
     #[must_use]
     pub fn answer(&self, ticket: Ticket) -> Option<&Answer> {
         self.replies.get(ticket.0 as usize)?.as_ref().map(|reply| &reply.answer)
-    }
-
-    /// What language took so far this tick.
-    #[must_use]
-    pub fn counts(&self) -> LanguageCounts {
-        self.counts
-    }
-
-    pub(super) fn clear_counts(&mut self) {
-        self.counts = LanguageCounts::default();
     }
 }
 
@@ -88,10 +68,6 @@ pub(super) fn answer_requests(
             }
             Ok(replies) => {
                 for (&ticket, reply) in group.iter().zip(replies) {
-                    queue.counts.calls += 1;
-                    queue.counts.remembered += u64::from(reply.remembered);
-                    queue.counts.tokens_read += u64::from(reply.tokens.prompt.saturating_sub(reply.tokens.reused));
-                    queue.counts.tokens_answered += u64::from(reply.tokens.answer);
                     queue.replies[ticket] = Some(reply);
                 }
             }

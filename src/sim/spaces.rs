@@ -41,8 +41,9 @@ pub fn spaces_of_policies(scenario: &Scenario, domain: &dyn Domain) -> Result<BT
                 "add `llm = \"NAME\"` to the group, and a table [llm.NAME]",
             ));
         }
-        for (key, policy) in
-            std::iter::once(("policy", &group.policy)).chain(group.compare.iter().map(|other| ("compare", other)))
+        for (key, policy) in std::iter::once(("policy", &group.policy))
+            .chain(group.compare.iter().map(|other| ("compare", other)))
+            .chain(group.fallback.iter().map(|other| ("fallback", other)))
         {
             let (space, other) =
                 spaces.entry(policy.clone()).or_insert_with(|| (role.space.clone(), group.role.clone()));
@@ -58,7 +59,31 @@ pub fn spaces_of_policies(scenario: &Scenario, domain: &dyn Domain) -> Result<BT
             }
         }
     }
+    check_fallbacks(scenario)?;
     Ok(spaces.into_iter().map(|(name, (space, _))| (name, space)).collect())
+}
+
+/// A policy is asked for all its agents together, and so it is all of them that another one takes over.
+fn check_fallbacks(scenario: &Scenario) -> Result<(), ScenarioError> {
+    let mut known: BTreeMap<&str, (&str, Option<&String>)> = BTreeMap::new();
+    for group in &scenario.agents {
+        let (other, fallback) = *known.entry(&group.policy).or_insert((&group.name, group.fallback.as_ref()));
+        if fallback != group.fallback.as_ref() {
+            let word = |fallback: Option<&String>| fallback.map_or("none".to_owned(), |name| format!("\"{name}\""));
+            return Err(scenario.invalid(
+                &format!("agents.{}.fallback", group.name),
+                format!(
+                    "groups \"{other}\" and \"{}\" share policy \"{}\", but fall back to {} and {}",
+                    group.name,
+                    group.policy,
+                    word(fallback),
+                    word(group.fallback.as_ref())
+                ),
+                "name the same `fallback` in both, or give each group a policy of its own",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The population that the scenario's groups declare, nobody born yet.
@@ -84,6 +109,7 @@ pub(super) fn population_of(scenario: &Scenario) -> Population {
             llm: group.llm.as_ref().map(|name| position(&models, name)),
             capabilities: group.capabilities.clone(),
             count: group.count,
+            decide_every: group.decide_every,
         };
         population.groups.push(declared);
     }
