@@ -2,9 +2,14 @@
 
 pub mod assets;
 mod cli;
+mod bench;
 mod comparison;
+mod course;
 mod error;
+mod estimate;
 mod forecast;
+mod meter;
+mod pilot;
 mod prepare;
 mod progress;
 mod registry;
@@ -16,5 +21,6 @@ pub use cli::main_with;
 pub use error::{AppError, ExitCode};
 pub use prepare::{Preparation, Prepared, load_scenario};
 pub use registry::{POLICY_KINDS, check_scenario, domain_of, kinds};
-pub use run::{RunOptions, RunOutcome, run_scenario};
+pub use estimate::{Estimate, estimate_scenario};
+pub use run::{BUDGET_SPENT, COMPLETE, RunOptions, RunOutcome, run_scenario};
 pub use verify::{Difference, VerifyOptions, verify_run};

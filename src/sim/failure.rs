@@ -56,14 +56,26 @@ pub(super) fn going_on(failure: Res<Failure>) -> bool {
 pub struct Failure(Mutex<Option<SimError>>);
 
 impl SimError {
-    /// Whether the run stopped because the scenario allows no more language.
+    fn language(&self) -> Option<&LanguageError> {
+        match self {
+            Self::Language { error, .. } | Self::Policy { error: PolicyError::Language(error), .. } => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The language model whose budget was spent, if that is why the run stopped.
     #[must_use]
-    pub fn is_budget_spent(&self) -> bool {
-        matches!(
-            self,
-            Self::Language { error: LanguageError::BudgetSpent { .. }, .. }
-                | Self::Policy { error: PolicyError::Language(LanguageError::BudgetSpent { .. }), .. }
-        )
+    pub fn budget_spent(&self) -> Option<String> {
+        match self.language()? {
+            LanguageError::BudgetSpent { model, .. } => Some(model.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether the user interrupted a language model's work.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self.language(), Some(LanguageError::Interrupted))
     }
 }
 

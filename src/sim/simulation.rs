@@ -71,7 +71,7 @@ impl Simulation {
         for group in &scenario.agents {
             let Some(name) = &group.fallback else { continue };
             let policy = fixed(name).ok_or_else(|| {
-                let message = format!("policy \"{name}\" cannot be fallen back to: it is none that stays as it is");
+                let message = format!("policy \"{name}\" cannot be fallen back to: it does not stay as it is");
                 let help = "name a hand-written policy, such as one of kind \"decision_list\" or \"random\"";
                 scenario.invalid(&format!("agents.{}.fallback", group.name), message, help)
             })?;

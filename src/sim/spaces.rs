@@ -41,15 +41,21 @@ pub fn spaces_of_policies(scenario: &Scenario, domain: &dyn Domain) -> Result<BT
                 "add `llm = \"NAME\"` to the group, and a table [llm.NAME]",
             ));
         }
-        for (key, policy) in std::iter::once(("policy", &group.policy))
-            .chain(group.compare.iter().map(|other| ("compare", other)))
-            .chain(group.fallback.iter().map(|other| ("fallback", other)))
-        {
+    }
+    // What is only fallen back to comes last, so that a mistake there is told there.
+    let own = scenario.agents.iter().flat_map(|group| {
+        let compared = group.compare.iter().map(move |other| (group, "compare", other));
+        std::iter::once((group, "policy", &group.policy)).chain(compared)
+    });
+    let fallbacks =
+        scenario.agents.iter().filter_map(|group| Some((group, "fallback", group.fallback.as_ref()?)));
+    for (group, key, policy) in own.chain(fallbacks) {
+        if let Some(role) = roles.iter().find(|role| role.role == group.role) {
             let (space, other) =
                 spaces.entry(policy.clone()).or_insert_with(|| (role.space.clone(), group.role.clone()));
             if *space != role.space {
                 return Err(scenario.invalid(
-                    &at(key),
+                    &format!("agents.{}.{key}", group.name),
                     format!(
                         "policy \"{policy}\" already serves role \"{other}\", which sees and does other things than \"{}\"",
                         role.role

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use llmagentos::base::{
-    AgentId, Answer, Ask, Choices, LanguageError, LanguageModel, LanguageService, Prompt, Reply, Request, Scored, Tick,
-    TokenCount,
+    AgentId, Answer, Ask, Choices, LanguageError, LanguageModel, LanguageService, LanguageUsage, Prompt, Reply, Request,
+    Scored, Tick, TokenCount,
 };
-use llmagentos::llm::{CandleModel, CandleOptions, HubUsage, LanguageHub, LoadError, ScriptedModel};
+use llmagentos::llm::{CandleModel, CandleOptions, LanguageHub, LoadError, ScriptedModel};
 
-use crate::support::model_file;
+use crate::support::{Shared, model_file};
 
 fn prompt(suffix: &str) -> Prompt {
     Prompt { system: "You are a clerk.".into(), prefix: "Customer: ".into(), suffix: suffix.into() }
@@ -23,27 +23,6 @@ fn choose(suffix: &str, options: &[&str]) -> Request {
 
 fn write(suffix: &str, draw: u32) -> Request {
     Request { prompt: prompt(suffix), ask: Ask::Write { tokens_max: 12, temperature: 0.7, draw } }
-}
-
-/// A writer whose text can be looked at while someone else owns it.
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Shared {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("no writer panicked").clone()).expect("a transcript is UTF-8")
-    }
-}
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        self.0.lock().expect("no writer panicked").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
 }
 
 /// A writer on a full disk.
@@ -145,7 +124,14 @@ fn equal_requests_are_answered_once() {
     );
     assert_eq!(replies[2].answer, replies[1].answer);
     assert_eq!(replies[2].tokens, TokenCount { prompt: 40, reused: 40, answer: 0 });
-    let usage = HubUsage { calls: 7, remembered: 2, prompt_tokens: 200, reused_tokens: 150, answer_tokens: 25 };
+    let usage = LanguageUsage {
+        calls: 7,
+        deduplicated: 1,
+        remembered: 1,
+        prompt_tokens: 200,
+        reused_tokens: 150,
+        answer_tokens: 25,
+    };
     assert_eq!(hub.usage(), usage);
 }
 

@@ -1,7 +1,9 @@
 //! What several tests need.
 
+use std::io::{Error, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
 
 use llmagentos::app::assets::{AssetSettings, Assets, Silent};
 
@@ -14,6 +16,28 @@ pub const WORLDS: [(&str, &str, &str); 3] = [
     ("finance", "tests/suite/data/market.toml", "120"),
     ("tutoring", "tests/suite/data/classroom.toml", "120"),
 ];
+
+/// A writer whose text can be looked at while someone else owns it.
+#[derive(Clone, Default)]
+pub struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    /// All that was written.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no writer panicked").clone()).expect("a transcript is UTF-8")
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        self.0.lock().expect("no writer panicked").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
 
 /// The assets as a user has them: fetched once into the user's cache.
 pub fn assets() -> Assets {
