@@ -77,11 +77,7 @@ const DECISIONS: usize = 32;
 ///
 /// # Errors
 /// When it cannot be had, loaded or asked.
-pub fn bench_llm(
-    assets: &Assets,
-    progress: &mut dyn Progress,
-    options: &BenchOptions,
-) -> Result<LlmBench, AppError> {
+pub fn bench_llm(assets: &Assets, progress: &mut dyn Progress, options: &BenchOptions) -> Result<LlmBench, AppError> {
     let given = Path::new(&options.model);
     let path: PathBuf = if given.exists() { given.to_owned() } else { assets.pull(&options.model, progress)? };
     pool_of(options.threads)?.install(|| measure(&path, options))

@@ -208,7 +208,9 @@ impl Example {
         let common = self.words.iter().filter(|word| other.words.binary_search(word).is_ok()).count();
         let all = self.words.len() + other.words.len() - common;
         let words = if all == 0 { 1.0 } else { common as f64 / all as f64 };
-        words + if self.shared == other.shared { 2.0 } else { 0.0 } + if self.options == other.options { 4.0 } else { 0.0 }
+        words
+            + if self.shared == other.shared { 2.0 } else { 0.0 }
+            + if self.options == other.options { 4.0 } else { 0.0 }
     }
 }
 

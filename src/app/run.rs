@@ -125,7 +125,10 @@ pub fn run_scenario(
     let text = serde_json::to_string_pretty(&manifest).expect("plain data") + "\n";
     folder.write("manifest.json", text.as_bytes())?;
     let seconds = started.elapsed().as_secs_f64();
-    folder.write("timings.json", timings(&loaded, &phases, ticks, seconds, options.threads, &prepared.metered()).as_bytes())?;
+    folder.write(
+        "timings.json",
+        timings(&loaded, &phases, ticks, seconds, options.threads, &prepared.metered()).as_bytes(),
+    )?;
     let folder = folder.publish(&folder_name(scenario, &scenario_sha256))?;
     Ok(RunOutcome { folder, manifest, comparison, seconds })
 }

@@ -78,7 +78,8 @@ pub fn verify_run(
         ));
     }
     if manifest.budgets_spent.iter().any(|spent| spent.unit == BudgetUnit::Seconds) && !options.replay {
-        progress.note("a budget of seconds was spent in this run: the clock decided when, and only --replay repeats it");
+        progress
+            .note("a budget of seconds was spent in this run: the clock decided when, and only --replay repeats it");
     }
     let scratch = Scratch::new("verify")?;
     let outcome = run_scenario(

@@ -137,7 +137,11 @@ impl Record {
                 };
                 Call { model: line.model, fresh: None, same_as, spent: None }
             }
-            _ => return Err("is malformed: it must have either request, answer and tokens, or same_as or spent alone".into()),
+            _ => {
+                return Err(
+                    "is malformed: it must have either request, answer and tokens, or same_as or spent alone".into()
+                );
+            }
         };
         self.calls.push(call);
         self.places.entry((line.tick, line.agent)).or_default().push(number);

@@ -47,8 +47,7 @@ pub fn spaces_of_policies(scenario: &Scenario, domain: &dyn Domain) -> Result<BT
         let compared = group.compare.iter().map(move |other| (group, "compare", other));
         std::iter::once((group, "policy", &group.policy)).chain(compared)
     });
-    let fallbacks =
-        scenario.agents.iter().filter_map(|group| Some((group, "fallback", group.fallback.as_ref()?)));
+    let fallbacks = scenario.agents.iter().filter_map(|group| Some((group, "fallback", group.fallback.as_ref()?)));
     for (group, key, policy) in own.chain(fallbacks) {
         if let Some(role) = roles.iter().find(|role| role.role == group.role) {
             let (space, other) =

@@ -14,7 +14,7 @@ use llmagentos::scenario::{Budget, LanguageSettings, Remember};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::support::{Shared, SERVICE_DESK, WORLDS, llmagentos, run_into, said};
+use super::support::{SERVICE_DESK, Shared, WORLDS, llmagentos, run_into, said};
 
 fn request(number: usize) -> Request {
     let options = ["yes", "no"].into_iter().map(Arc::from).collect();
@@ -108,7 +108,12 @@ fn a_budget_ends_where_it_says() {
     let numbers: Vec<usize> = (0..200).collect();
     let rows = [
         // The third request of tick 1 is refused; request 1 of tick 1 is known.
-        (Budget { calls: Some(4), ..Budget::default() }, &[&[0, 1][..], &[1, 2, 3, 4, 5]][..], 4, (1, BudgetUnit::Calls)),
+        (
+            Budget { calls: Some(4), ..Budget::default() },
+            &[&[0, 1][..], &[1, 2, 3, 4, 5]][..],
+            4,
+            (1, BudgetUnit::Calls),
+        ),
         (Budget { calls: Some(0), ..Budget::default() }, &[&[0][..]], 0, (0, BudgetUnit::Calls)),
         // Reached by the second request, and looked at before the next batch.
         (Budget { tokens: Some(tokens + 1), ..Budget::default() }, &[&[0, 1], &[2]], 2, (1, BudgetUnit::Tokens)),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use llmagentos::base::{
-    AgentId, Answer, Ask, Choices, LanguageError, LanguageModel, LanguageService, LanguageUsage, Prompt, Reply, Request,
-    Scored, Tick, TokenCount,
+    AgentId, Answer, Ask, Choices, LanguageError, LanguageModel, LanguageService, LanguageUsage, Prompt, Reply,
+    Request, Scored, Tick, TokenCount,
 };
 use llmagentos::llm::{CandleModel, CandleOptions, LanguageHub, LoadError, ScriptedModel};
 

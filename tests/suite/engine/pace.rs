@@ -32,7 +32,11 @@ fn scenario(more: &str, count: u32) -> Scenario {
 
 /// What an agent may do: all but one of four, another one each few ticks; nothing at all now and then.
 fn legal(tick: u64, agent: u32) -> u64 {
-    if (tick + 3 * u64::from(agent)).is_multiple_of(11) { 0 } else { 0b1111 & !(1 << ((tick / 3 + u64::from(agent)) % 4)) }
+    if (tick + 3 * u64::from(agent)).is_multiple_of(11) {
+        0
+    } else {
+        0b1111 & !(1 << ((tick / 3 + u64::from(agent)) % 4))
+    }
 }
 
 /// What the policy decides.
