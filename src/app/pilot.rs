@@ -195,9 +195,10 @@ impl Example {
         let mut words: Vec<Key> = words.map(|word| key(&[&word.to_lowercase()])).collect();
         words.sort_unstable();
         words.dedup();
-        let options = match &request.ask {
-            Ask::Choose(choices) => key(&choices.options.iter().map(|option| &**option).collect::<Vec<_>>()),
-            _ => Key::default(),
+        let options = if let Ask::Choose(choices) = &request.ask {
+            key(&choices.options.iter().map(|option| &**option).collect::<Vec<_>>())
+        } else {
+            Key::default()
         };
         let characters = system.chars().count() + prefix.chars().count() + suffix.chars().count();
         Self { options, shared: key(&[system, prefix]), words, characters, reply }
@@ -265,10 +266,7 @@ fn work_of(request: &Request) -> Work {
 }
 
 fn sort_of(request: &Request) -> Sort {
-    let options = match &request.ask {
-        Ask::Choose(choices) => choices.options.len(),
-        _ => 0,
-    };
+    let options = if let Ask::Choose(choices) = &request.ask { choices.options.len() } else { 0 };
     (work_of(request), options)
 }
 

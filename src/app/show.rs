@@ -1,5 +1,7 @@
 //! What a person reads at the end.
 
+use std::fmt::Write;
+
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 
 use super::bench::LlmBench;
@@ -72,12 +74,14 @@ pub fn estimate_table(estimate: &Estimate) -> String {
     }
     let mut text = aligned(table);
     let Estimate { scenario, ticks, seconds, pilot, .. } = estimate;
-    text.push_str(&format!(
+    // Writing to a text cannot fail.
+    let _ = write!(
+        text,
         "\n{scenario}: {ticks} ticks with all it is compared with, about {seconds:.1} s on this machine \
-         (each model was asked {pilot} requests in earnest)"
-    ));
+         (each model was asked up to {pilot} requests in earnest)"
+    );
     for spent in &estimate.budgets_spent {
-        text.push_str(&format!("\n{spent}"));
+        let _ = write!(text, "\n{spent}");
     }
     text
 }

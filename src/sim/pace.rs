@@ -34,7 +34,7 @@ impl Pace {
     }
 
     /// What the agent goes on doing, if it does not decide now.
-    fn held(&self, tick: Tick, agent: AgentId, legal: LegalActions) -> Option<Action> {
+    fn held(self, tick: Tick, agent: AgentId, legal: LegalActions) -> Option<Action> {
         self.last.filter(|&action| !self.is_due(tick, agent) && legal.allows(action))
     }
 }
