@@ -9,14 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::assets::{self, AssetError, AssetSettings, Assets, AssetsCommand, TerminalProgress};
+use super::bench::{BenchOptions, bench_llm};
 use super::error::{AppError, ExitCode};
+use super::estimate::estimate_scenario;
 use super::prepare::load_scenario;
 use super::prompt::{Whose, prompts_of};
 use super::registry::kinds;
-use super::run::{RunOptions, RunOutcome, run_scenario};
-use super::show::{summary_json, summary_table};
+use super::run::{COMPLETE, RunOptions, run_scenario};
+use super::show::{bench_table, estimate_table, summary_json, summary_table};
 use super::verify::{VerifyOptions, verify_run};
-use crate::scenario::{Override, json_schema, reference};
+use crate::scenario::{Override, Scenario, json_schema, reference};
 
 /// Simulates many agents with language models, learning policies and mailboxes. The same scenario with the same seed
 /// writes the same bytes.
@@ -28,7 +30,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 a bug or the system's refusal, 2 wrong command line or scenario, \
-3 an asset or model is missing, 4 outputs differ from the record, 130 interrupted";
+3 an asset or model is missing, 4 outputs differ from the record, 5 a language budget was spent before the last tick, 130 interrupted";
 
 #[derive(Subcommand)]
 enum Command {
@@ -63,6 +65,9 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         contender: Option<String>,
     },
+    /// Measure speeds on this machine
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Fetch and check the models and data that scenarios use
     #[command(subcommand)]
     Assets(AssetsCommand),
@@ -76,6 +81,24 @@ enum Command {
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Subcommand)]
+enum BenchCommand {
+    /// The embedded language model: prefill, decode, menu decisions, load time, memory
+    Llm {
+        /// A model of the catalogue, or a GGUF file
+        #[arg(long, default_value = "smollm2-135m-instruct-q4_1")]
+        model: String,
+        /// Take each measure so often, and give the best
+        #[arg(long, default_value_t = 3, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        repetitions: u32,
+        /// Write the result as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        common: CommonArguments,
     },
 }
 
@@ -135,6 +158,12 @@ struct RunArguments {
     /// Leave out the policies that groups are compared with
     #[arg(long)]
     no_compare: bool,
+    /// Tell what the run will ask its language models, how long it will take and what it will cost, and stop there
+    #[arg(long, conflicts_with = "replay")]
+    estimate: bool,
+    /// For an estimate, ask each model so many requests in earnest
+    #[arg(long, value_name = "REQUESTS", default_value_t = 256, requires = "estimate", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pilot: u64,
     /// Write the summary as JSON
     #[arg(long)]
     json: bool,
@@ -204,8 +233,19 @@ fn asset_store(offline: bool, stop: &Arc<AtomicBool>) -> Result<Assets, AppError
 fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppError> {
     let mut stdout = io::stdout().lock();
     match command {
+        Command::Run(arguments) if arguments.estimate => {
+            let estimate = with_scenario(&arguments, stop, |scenario, assets, progress, options| {
+                estimate_scenario(scenario, assets, progress, options, arguments.pilot)
+            })?;
+            if arguments.json {
+                serde_json::to_writer_pretty(&mut stdout, &estimate).map_err(io::Error::from)?;
+                writeln!(stdout)?;
+            } else {
+                writeln!(stdout, "{}", estimate_table(&estimate))?;
+            }
+        }
         Command::Run(arguments) => {
-            let outcome = run(&arguments, stop)?;
+            let outcome = with_scenario(&arguments, stop, run_scenario)?;
             if arguments.json {
                 serde_json::to_writer_pretty(&mut stdout, &summary_json(&outcome)).map_err(io::Error::from)?;
                 writeln!(stdout)?;
@@ -215,6 +255,9 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
                     writeln!(stdout, "{}", prompts_of(&outcome.folder, None, whose)?)?;
                 }
                 writeln!(stdout, "{}", outcome.folder.display())?;
+            }
+            if outcome.manifest.outcome != COMPLETE {
+                return Ok(ExitCode::BudgetSpent);
             }
         }
         Command::Prompt { run, whose, contender } => {
@@ -247,6 +290,17 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
             }
             writeln!(stdout, "{}: the same bytes", run.display())?;
         }
+        Command::Bench(BenchCommand::Llm { model, repetitions, json, common }) => {
+            let assets = asset_store(common.offline, stop)?;
+            let options = BenchOptions { model, threads: common.threads(), repetitions, stop: Arc::clone(stop) };
+            let bench = talk(common.quiet, |progress| bench_llm(&assets, progress, &options))?;
+            if json {
+                serde_json::to_writer_pretty(&mut stdout, &bench).map_err(io::Error::from)?;
+                writeln!(stdout)?;
+            } else {
+                writeln!(stdout, "{}", bench_table(&bench))?;
+            }
+        }
         Command::Assets(command) => {
             let assets = asset_store(false, stop)?;
             assets::run(&command, &assets, &mut stdout, &mut io::stderr(), true)?;
@@ -276,7 +330,12 @@ fn talk<T>(quiet: bool, work: impl FnOnce(&mut dyn assets::Progress) -> T) -> T 
     work(&mut TerminalProgress::new(&mut stderr, true))
 }
 
-fn run(arguments: &RunArguments, stop: &Arc<AtomicBool>) -> Result<RunOutcome, AppError> {
+/// Reads what a run is made of, and hands it to `work`.
+fn with_scenario<T>(
+    arguments: &RunArguments,
+    stop: &Arc<AtomicBool>,
+    work: impl FnOnce(&Scenario, &Assets, &mut dyn assets::Progress, &RunOptions) -> Result<T, AppError>,
+) -> Result<T, AppError> {
     let scenario = load_scenario(&arguments.scenario.scenario, &arguments.scenario.overrides()?)?;
     let assets = asset_store(arguments.common.offline, stop)?;
     let options = RunOptions {
@@ -288,5 +347,5 @@ fn run(arguments: &RunArguments, stop: &Arc<AtomicBool>) -> Result<RunOutcome, A
         stop: Arc::clone(stop),
         shuffle_systems: None,
     };
-    talk(arguments.common.quiet, |progress| run_scenario(&scenario, &assets, progress, &options))
+    talk(arguments.common.quiet, |progress| work(&scenario, &assets, progress, &options))
 }

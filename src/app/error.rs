@@ -22,6 +22,8 @@ pub enum ExitCode {
     Missing = 3,
     /// Outputs differ from the record.
     Differs = 4,
+    /// The budget of a language model was spent before the last tick; what was recorded until then is in the folder.
+    BudgetSpent = 5,
     /// The user interrupted.
     Interrupted = 130,
 }

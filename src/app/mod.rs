@@ -1,10 +1,15 @@
 //! The application floor: files, the wall clock, the network and the terminal live only here.
 
 pub mod assets;
+mod bench;
 mod cli;
 mod comparison;
+mod course;
 mod error;
+mod estimate;
 mod forecast;
+mod meter;
+mod pilot;
 mod prepare;
 mod progress;
 mod prompt;
@@ -15,8 +20,9 @@ mod verify;
 
 pub use cli::main_with;
 pub use error::{AppError, ExitCode};
+pub use estimate::{Estimate, estimate_scenario};
 pub use prepare::{Preparation, Prepared, load_scenario};
 pub use prompt::{Whose, prompts_of};
 pub use registry::{POLICY_KINDS, check_scenario, domain_of, kinds};
-pub use run::{RunOptions, RunOutcome, run_scenario};
+pub use run::{BUDGET_SPENT, COMPLETE, RunOptions, RunOutcome, run_scenario};
 pub use verify::{Difference, VerifyOptions, verify_run};

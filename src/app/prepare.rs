@@ -9,6 +9,8 @@ use std::sync::atomic::AtomicBool;
 
 use super::assets::{Assets, Progress};
 use super::error::AppError;
+use super::meter::{Meter, Metered};
+use super::pilot::Pilot;
 use super::registry::{check_scenario, domain_of, mind_files, minds};
 use crate::base::LanguageModel;
 use crate::llm::{BACKENDS, LoadContext, MINDS, SharedModel};
@@ -63,6 +65,8 @@ pub struct Preparation<'a> {
     pub pool: &'a rayon::ThreadPool,
     /// Leave the models out: their answers come from a transcript.
     pub without_models: bool,
+    /// Ask each model only so many requests in earnest, and imitate its other answers.
+    pub pilot: Option<u64>,
 }
 
 /// Everything a run needs besides its scenario.
@@ -73,6 +77,8 @@ pub struct Prepared {
     pub data_sources: BTreeMap<String, DataSource>,
     /// The models, in the order of their names; empty where they were left out.
     pub models: Vec<(String, SharedModel)>,
+    /// What each model was asked, by name.
+    meters: Vec<(String, Arc<Meter>)>,
     /// Saved policies to start from.
     pub saved: BTreeMap<String, crate::base::PolicyFile>,
     /// Where they came from.
@@ -108,13 +114,32 @@ impl Prepared {
             }
         }
         let (saved, saved_sources) = load_policies(scenario)?;
-        let mut models = Vec::new();
+        let (mut models, mut meters) = (Vec::new(), Vec::new());
         if !preparation.without_models {
             for (name, section) in &scenario.models {
-                models.push((name.clone(), SharedModel::new(load_model(scenario, section, preparation)?)));
+                let model = load_model(scenario, section, preparation)?;
+                let meter = Arc::new(Meter::new(model, preparation.pilot.map(Pilot::new)));
+                meters.push((name.clone(), Arc::clone(&meter)));
+                models.push((name.clone(), SharedModel::new(Box::new(meter), &scenario.language[name])));
             }
         }
-        Ok(Self { data, data_sources, models, saved, saved_sources })
+        Ok(Self { data, data_sources, models, meters, saved, saved_sources })
+    }
+
+    /// What each model was asked so far, by name.
+    pub(super) fn metered(&self) -> Vec<(String, Metered)> {
+        self.meters.iter().map(|(name, meter)| (name.clone(), meter.read())).collect()
+    }
+
+    /// Starts counting anew.
+    pub(super) fn forget_meters(&self) {
+        self.meters.iter().for_each(|(_, meter)| meter.forget());
+    }
+
+    /// A clock that goes on while models work, in seconds.
+    pub(super) fn clock(&self) -> impl Fn() -> f64 + Send + Sync + 'static {
+        let meters: Vec<Arc<Meter>> = self.meters.iter().map(|(_, meter)| Arc::clone(meter)).collect();
+        move || meters.iter().map(|meter| meter.read().seconds).sum()
     }
 
     /// The scenario's policies, with what was saved of them loaded.

@@ -99,7 +99,15 @@ pub fn mind_files(section: &Section, kind: &MindKind) -> Result<Vec<MindFile>, S
 /// What is wrong.
 pub fn check_scenario(scenario: &Scenario) -> Result<(), ScenarioError> {
     scenario.check(&kinds())?;
-    minds(scenario)?;
+    let minds = minds(scenario)?;
+    for group in &scenario.agents {
+        let Some(name) = &group.fallback else { continue };
+        if minds.iter().any(|(mind, kind)| mind == name && !matches!(kind, Mind::Fixed(_))) {
+            let message = format!("policy \"{name}\" cannot be fallen back to: it does not stay as it is");
+            let help = "name a hand-written policy, such as one of kind \"decision_list\" or \"random\"";
+            return Err(scenario.invalid(&format!("agents.{}.fallback", group.name), message, help));
+        }
+    }
     let domain = domain_of(scenario)?;
     domain.check(scenario)?;
     domain.data(&scenario.domain)?;

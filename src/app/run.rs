@@ -1,26 +1,22 @@
 //! `run`: from a checked scenario to a whole run folder.
 
-use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::assets::{Assets, Progress};
-use super::comparison::{Contender, comparison_table, contenders};
+use super::comparison::comparison_table;
+use super::course::{Course, Ran};
 use super::error::AppError;
-use super::forecast::Forecast;
+use super::meter::Metered;
 use super::prepare::{Preparation, Prepared};
-use super::progress::RunBar;
-use super::registry::{domain_of, kinds};
-use crate::base::{LanguageError, LanguageModel, PolicyFile};
-use crate::llm::LanguageHub;
+use super::registry::kinds;
+use crate::base::LanguageModel;
 use crate::record::{Manifest, RunFolder, Settled, sha256_hex, write_policy};
 use crate::scenario::Scenario;
-use crate::sim::{BuildError, Domain, Mind, Options, SimError, Simulation};
 
 /// How a run is carried out. Nothing here changes a byte of its outputs.
 pub struct RunOptions {
@@ -52,10 +48,10 @@ pub struct RunOutcome {
     pub seconds: f64,
 }
 
-/// The transcript of a run inside its folder, or of one of its contenders.
-pub(super) fn transcript_name(place: &str) -> String {
-    format!("{place}llm.jsonl")
-}
+/// [`Manifest::outcome`] of a run that took all its ticks, and of one that stopped because a budget was spent.
+pub const COMPLETE: &str = "complete";
+/// See [`COMPLETE`].
+pub const BUDGET_SPENT: &str = "budget spent";
 
 /// Runs a scenario.
 ///
@@ -67,10 +63,7 @@ pub fn run_scenario(
     progress: &mut dyn Progress,
     options: &RunOptions,
 ) -> Result<RunOutcome, AppError> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads)
-        .build()
-        .map_err(|error| AppError::Threads { threads: options.threads, problem: error.to_string() })?;
+    let pool = pool_of(options.threads)?;
     let resolved = scenario.resolved(&kinds())?;
     let replayed = options.replay.as_deref().map(read_manifest).transpose()?;
     // The folder comes before the models: an unwritable place should show at once.
@@ -81,37 +74,20 @@ pub fn run_scenario(
         stop: Arc::clone(&options.stop),
         pool: &pool,
         without_models: options.replay.is_some(),
+        pilot: None,
     };
     let started = Instant::now();
     let prepared = Prepared::new(scenario, &mut preparation)?;
     let loaded = started.elapsed();
-    let mut course = Course {
-        scenario,
-        domain: domain_of(scenario)?,
-        prepared: &prepared,
-        options,
-        folder: &mut folder,
-        phases: vec![("prepare".to_owned(), loaded)],
-        ticks: 0,
-    };
+    let course = Course::new(scenario, &prepared, options, &mut folder)?;
     if let Some(text) = pool.install(|| course.forecast())? {
         preparation.progress.note(&text);
     }
-    let minds = prepared.minds(scenario)?;
-    let (summary, learned) = pool.install(|| course.run("", "running", minds, true))?;
-    let mut comparison = vec![(String::from("this run"), summary.clone())];
-    if options.compare {
-        for Contender { name, group_policy, mind } in contenders(scenario, &prepared, &learned)? {
-            let mut minds = prepared.minds(scenario)?;
-            if let Some(entry) = minds.iter_mut().find(|(policy, _)| *policy == group_policy) {
-                entry.1 = mind;
-            }
-            let place = format!("compare/{name}/");
-            let (summary, _) = pool.install(|| course.run(&place, &name, minds, false))?;
-            comparison.push((name, summary));
-        }
+    let Ran { comparison, learned, ticks_run, ticks, phases, language, budgets_spent, complete } =
+        pool.install(|| course.run_all())?;
+    for spent in &budgets_spent {
+        preparation.progress.note(&spent.to_string());
     }
-    let (phases, ticks) = (course.phases, course.ticks);
     if comparison.len() > 1 {
         folder.append("", &comparison_table(&comparison))?;
     }
@@ -134,20 +110,25 @@ pub fn run_scenario(
         scenario: scenario.name.clone(),
         scenario_sha256: scenario_sha256.clone(),
         seed: scenario.seed,
-        ticks: scenario.ticks,
+        ticks: ticks_run,
         compare: options.compare,
-        outcome: "complete".to_owned(),
+        outcome: if complete { COMPLETE } else { BUDGET_SPENT }.to_owned(),
         models,
         data: prepared.data_sources.clone(),
         loaded_policies: prepared.saved_sources.clone(),
-        summary,
+        language,
+        budgets_spent,
+        summary: comparison[0].1.clone(),
         files: Vec::new(),
     };
     manifest.files = folder.sums()?;
     let text = serde_json::to_string_pretty(&manifest).expect("plain data") + "\n";
     folder.write("manifest.json", text.as_bytes())?;
     let seconds = started.elapsed().as_secs_f64();
-    folder.write("timings.json", timings(&phases, ticks, seconds, options.threads).as_bytes())?;
+    folder.write(
+        "timings.json",
+        timings(&loaded, &phases, ticks, seconds, options.threads, &prepared.metered()).as_bytes(),
+    )?;
     let folder = folder.publish(&folder_name(scenario, &scenario_sha256))?;
     Ok(RunOutcome { folder, manifest, comparison, seconds })
 }
@@ -157,22 +138,36 @@ fn folder_name(scenario: &Scenario, scenario_sha256: &str) -> String {
     format!("{}-{}-s{}", scenario.name, &scenario_sha256[..8], scenario.seed)
 }
 
-fn timings(phases: &[(String, Duration)], ticks: u64, seconds: f64, threads: usize) -> String {
-    let mut simulated = Duration::ZERO;
-    let parts: serde_json::Map<String, serde_json::Value> = phases
-        .iter()
-        .map(|(name, duration)| {
-            if name != "prepare" {
-                simulated += *duration;
-            }
-            (name.clone(), json!(duration.as_secs_f64()))
-        })
+/// A pool of so many threads.
+pub(super) fn pool_of(threads: usize) -> Result<rayon::ThreadPool, AppError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| AppError::Threads { threads, problem: error.to_string() })
+}
+
+fn timings(
+    loaded: &Duration,
+    phases: &[(String, Duration)],
+    ticks: u64,
+    seconds: f64,
+    threads: usize,
+    models: &[(String, Metered)],
+) -> String {
+    let simulated: Duration = phases.iter().map(|(_, duration)| *duration).sum();
+    let prepare = (String::from("prepare"), *loaded);
+    let parts: serde_json::Map<String, serde_json::Value> = std::iter::once(&prepare)
+        .chain(phases)
+        .map(|(name, duration)| (name.clone(), json!(duration.as_secs_f64())))
         .collect();
+    let models: serde_json::Map<String, serde_json::Value> =
+        models.iter().map(|(name, metered)| (name.clone(), json!(metered))).collect();
     let value = json!({
         "seconds": seconds,
         "threads": threads,
         "ticks_per_second": ticks as f64 / simulated.as_secs_f64().max(1e-9),
         "phases_seconds": parts,
+        "models": models,
     });
     serde_json::to_string_pretty(&value).expect("plain data") + "\n"
 }
@@ -190,106 +185,4 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, AppError> {
     };
     let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
     serde_json::from_str(&text).map_err(|error| unusable(format!("not a manifest: {error}")))
-}
-
-/// One after another, the run itself and what it is compared with.
-struct Course<'a> {
-    scenario: &'a Scenario,
-    domain: &'static dyn Domain,
-    prepared: &'a Prepared,
-    options: &'a RunOptions,
-    folder: &'a mut RunFolder,
-    phases: Vec<(String, Duration)>,
-    ticks: u64,
-}
-
-impl Course<'_> {
-    fn hub(&self, place: &str) -> Result<LanguageHub, AppError> {
-        let transcript: Box<dyn Write + Send> = Box::new(self.folder.stream(&transcript_name(place))?);
-        let Some(replay) = &self.options.replay else {
-            let models = self
-                .prepared
-                .models
-                .iter()
-                .map(|(name, model)| (name.clone(), Box::new(model.clone()) as Box<dyn LanguageModel>))
-                .collect();
-            return Ok(LanguageHub::new(models, Some(transcript)));
-        };
-        let path = replay.join(transcript_name(place));
-        let unusable = |problem: String| AppError::Transcript { path: path.clone(), problem };
-        let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
-        let names = self.scenario.models.keys().cloned().collect();
-        LanguageHub::replay(&text, names, Some(transcript)).map_err(|error| unusable(error.to_string()))
-    }
-
-    fn simulation(
-        &self,
-        hub: Arc<LanguageHub>,
-        minds: Vec<(String, Mind)>,
-        messages: bool,
-    ) -> Result<Simulation, AppError> {
-        let options = Options {
-            minds,
-            language: hub,
-            data: self.prepared.data.clone(),
-            messages,
-            shuffle_systems: self.options.shuffle_systems,
-        };
-        Simulation::build(self.scenario, self.domain, options).map_err(|error| match error {
-            BuildError::Data { key, problem } => AppError::Data {
-                key: key.to_owned(),
-                path: self.prepared.data_sources.get(key).map_or(key, |source| &source.source).into(),
-                problem,
-            },
-            other => other.into(),
-        })
-    }
-
-    /// How long the run will take, measured on the models that it will use.
-    fn forecast(&self) -> Result<Option<String>, AppError> {
-        if self.prepared.models.is_empty() {
-            return Ok(None);
-        }
-        let silent = Arc::new(LanguageHub::new(Vec::new(), None));
-        let simulation = self.simulation(silent, self.prepared.minds(self.scenario)?, false)?;
-        match Forecast::measure(&self.prepared.models, self.domain.forecast(&simulation)) {
-            Ok(forecast) => Ok(Some(forecast.text())),
-            // A model that answers from a transcript takes no time worth telling.
-            Err(LanguageError::Replay(_)) => Ok(None),
-            Err(error) => Err(SimError::Language { tick: simulation.tick(), error }.into()),
-        }
-    }
-
-    fn run(
-        &mut self,
-        place: &str,
-        label: &str,
-        minds: Vec<(String, Mind)>,
-        messages: bool,
-    ) -> Result<(Vec<Settled>, BTreeMap<String, PolicyFile>), AppError> {
-        let started = Instant::now();
-        let hub = Arc::new(self.hub(place)?);
-        let mut simulation = self.simulation(Arc::clone(&hub), minds, messages)?;
-        let mut bar = RunBar::new(self.scenario.ticks, self.options.quiet, label, self.domain.live());
-        while !simulation.is_over() {
-            if self.options.stop.load(Ordering::Relaxed) {
-                return Err(AppError::Interrupted);
-            }
-            match simulation.step() {
-                Err(SimError::Language { error: LanguageError::Interrupted, .. }) => return Err(AppError::Interrupted),
-                outcome => outcome?,
-            }
-            bar.advance(&simulation);
-            for table in simulation.tables().iter() {
-                self.folder.append(place, table)?;
-            }
-            simulation.tables_mut().clear();
-        }
-        drop(bar);
-        hub.finish().map_err(|error| SimError::Language { tick: simulation.tick(), error })?;
-        self.ticks += self.scenario.ticks;
-        let phase = if place.is_empty() { "run" } else { place.trim_end_matches('/') };
-        self.phases.push((phase.to_owned(), started.elapsed()));
-        Ok((self.domain.summary(&simulation), simulation.learned()))
-    }
 }

@@ -1,18 +1,18 @@
 //! What a person reads at the end.
 
+use std::fmt::Write;
+
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 
+use super::bench::LlmBench;
+use super::estimate::Estimate;
 use super::run::RunOutcome;
 use crate::record::Settled;
 
 /// The summary as a table: a row a measure, a column a contender.
 #[must_use]
 pub fn summary_table(outcome: &RunOutcome) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    for part in [TableComponent::HeaderLines, TableComponent::MiddleHeaderIntersections] {
-        table.set_style(part, '─');
-    }
+    let mut table = plain_table();
     let alone = outcome.comparison.len() == 1;
     let names = outcome.comparison.iter().map(|(name, _)| name.clone());
     table.set_header(std::iter::once(String::new()).chain(names));
@@ -21,10 +21,94 @@ pub fn summary_table(outcome: &RunOutcome) -> String {
         let cells = outcome.comparison.iter().map(|(_, summary)| cell(&summary[index], alone));
         table.add_row(std::iter::once(row.name.clone()).chain(cells));
     }
+    aligned(table)
+}
+
+fn plain_table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    for part in [TableComponent::HeaderLines, TableComponent::MiddleHeaderIntersections] {
+        table.set_style(part, '─');
+    }
+    table
+}
+
+/// The table's text, all but the first column to the right.
+fn aligned(mut table: Table) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
+}
+
+/// An estimate: a row a model, and a line for all.
+#[must_use]
+pub fn estimate_table(estimate: &Estimate) -> String {
+    let mut table = plain_table();
+    table.set_header([
+        "language model",
+        "calls",
+        "same tick",
+        "remembered",
+        "answered",
+        "prompt tokens",
+        "of these reused",
+        "answer tokens",
+        "seconds",
+        "price",
+    ]);
+    for model in &estimate.models {
+        let metered = &model.metered;
+        table.add_row([
+            model.model.clone(),
+            model.calls.to_string(),
+            model.deduplicated.to_string(),
+            model.remembered.to_string(),
+            metered.requests.to_string(),
+            metered.prompt_tokens.to_string(),
+            metered.reused_tokens.to_string(),
+            metered.answer_tokens.to_string(),
+            format!("{:.1}", metered.seconds),
+            model.price.map_or_else(|| "–".to_owned(), |price| format!("{price:.4}")),
+        ]);
+    }
+    let mut text = aligned(table);
+    let Estimate { scenario, ticks, seconds, pilot, .. } = estimate;
+    // Writing to a text cannot fail.
+    let _ = write!(
+        text,
+        "\n{scenario}: {ticks} ticks with all it is compared with, about {seconds:.1} s on this machine \
+         (each model was asked up to {pilot} requests in earnest)"
+    );
+    for spent in &estimate.budgets_spent {
+        let _ = write!(text, "\n{spent}");
+    }
+    text
+}
+
+/// The speeds of a model: a row a measure.
+#[must_use]
+pub fn bench_table(bench: &LlmBench) -> String {
+    let identity = |key: &str| bench.identity.get(key).map_or("–", String::as_str);
+    let mut table = plain_table();
+    let title = format!("{}, kernel {}, {} threads", bench.model, identity("kernel"), bench.threads);
+    table.set_header([title, format!("best of {}", bench.repetitions)]);
+    let mut row = |name: String, value: String| {
+        table.add_row([name, value]);
+    };
+    row("load (s)".to_owned(), format!("{:.2}", bench.load_seconds));
+    for speed in &bench.prefill {
+        row(format!("prefill {} (tokens/s)", speed.size), format!("{:.0}", speed.tokens_per_second));
+    }
+    for speed in &bench.decode {
+        row(format!("decode, batch {} (tokens/s)", speed.size), format!("{:.0}", speed.tokens_per_second));
+    }
+    let shape = format!("{}+{}", bench.menu_shared_tokens, bench.menu_prompt_tokens - bench.menu_shared_tokens);
+    row(format!("choice of 5, {shape} tokens (decisions/s)"), format!("{:.1}", bench.menu_decisions_per_second));
+    let mebibytes = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.0}"));
+    row("memory, loaded (MiB)".to_owned(), mebibytes(bench.loaded_mib));
+    row("memory, most at 64 sequences (MiB)".to_owned(), mebibytes(bench.decode_64_peak_mib));
+    aligned(table)
 }
 
 /// Counts behind a share are left out where several contenders stand side by side.
@@ -47,6 +131,7 @@ pub fn summary_json(outcome: &RunOutcome) -> serde_json::Value {
         "scenario_sha256": outcome.manifest.scenario_sha256,
         "seed": outcome.manifest.seed,
         "ticks": outcome.manifest.ticks,
+        "outcome": outcome.manifest.outcome,
         "seconds": outcome.seconds,
         "contenders": outcome
             .comparison

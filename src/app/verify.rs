@@ -9,6 +9,7 @@ use super::assets::{Assets, Progress};
 use super::error::AppError;
 use super::prepare::load_scenario;
 use super::run::{RunOptions, read_manifest, run_scenario};
+use crate::base::BudgetUnit;
 use crate::record::{FileSum, sums_of};
 
 /// How to verify.
@@ -76,7 +77,11 @@ pub fn verify_run(
             env!("CARGO_PKG_VERSION")
         ));
     }
-    let scratch = Scratch::new()?;
+    if manifest.budgets_spent.iter().any(|spent| spent.unit == BudgetUnit::Seconds) && !options.replay {
+        progress
+            .note("a budget of seconds was spent in this run: the clock decided when, and only --replay repeats it");
+    }
+    let scratch = Scratch::new("verify")?;
     let outcome = run_scenario(
         &scenario,
         assets,
@@ -195,15 +200,15 @@ fn first_difference(name: &str, old: &[u8], new: &[u8]) -> Option<Difference> {
 }
 
 /// A folder for temporary files that goes when it is dropped.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(pub PathBuf);
 
 impl Scratch {
-    fn new() -> Result<Self, AppError> {
-        let path = std::env::temp_dir().join(format!("llmagentos-verify-{}", std::process::id()));
+    pub fn new(purpose: &str) -> Result<Self, AppError> {
+        let path = std::env::temp_dir().join(format!("llmagentos-{purpose}-{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(|error| AppError::File {
             path: path.clone(),
             problem: error.to_string(),
-            help: "verify writes the repeated run into the folder for temporary files (TMPDIR)".to_owned(),
+            help: format!("{purpose} writes its run into the folder for temporary files (TMPDIR)"),
         })?;
         Ok(Self(path))
     }

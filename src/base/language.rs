@@ -136,6 +136,83 @@ pub struct Reply {
     pub remembered: bool,
 }
 
+/// What went through a [`LanguageService`]. Of the calls, `deduplicated` and `remembered` were answered without asking
+/// the model; all others are fresh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanguageUsage {
+    /// Requests.
+    pub calls: u64,
+    /// Of these, equal to one that was made earlier in the same tick.
+    pub deduplicated: u64,
+    /// Of these, the first of their kind in their tick, and known from an earlier one.
+    pub remembered: u64,
+    /// Tokens of the prompts of fresh calls.
+    pub prompt_tokens: u64,
+    /// Of these, tokens whose work was shared with earlier requests.
+    pub reused_tokens: u64,
+    /// Tokens written or scored by fresh calls.
+    pub answer_tokens: u64,
+}
+
+impl LanguageUsage {
+    /// Calls for which the model was asked.
+    #[must_use]
+    pub fn fresh(&self) -> u64 {
+        self.calls - self.deduplicated - self.remembered
+    }
+
+    /// Tokens of fresh calls: prompts whole, and answers.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.prompt_tokens + self.answer_tokens
+    }
+
+    /// Adds what went through elsewhere, or later.
+    pub fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.deduplicated += other.deduplicated;
+        self.remembered += other.remembered;
+        self.prompt_tokens += other.prompt_tokens;
+        self.reused_tokens += other.reused_tokens;
+        self.answer_tokens += other.answer_tokens;
+    }
+
+    /// What went through since `earlier`, a count of the same service.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            calls: self.calls - earlier.calls,
+            deduplicated: self.deduplicated - earlier.deduplicated,
+            remembered: self.remembered - earlier.remembered,
+            prompt_tokens: self.prompt_tokens - earlier.prompt_tokens,
+            reused_tokens: self.reused_tokens - earlier.reused_tokens,
+            answer_tokens: self.answer_tokens - earlier.answer_tokens,
+        }
+    }
+}
+
+/// What a budget of language is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetUnit {
+    /// Requests that a model was asked.
+    Calls,
+    /// Tokens of their prompts and answers.
+    Tokens,
+    /// Seconds, by the clock on the wall, in which a model worked.
+    Seconds,
+}
+
+impl std::fmt::Display for BudgetUnit {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Calls => "calls",
+            Self::Tokens => "tokens",
+            Self::Seconds => "seconds",
+        })
+    }
+}
+
 /// Why no answer could be had.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LanguageError {
@@ -168,6 +245,14 @@ pub enum LanguageError {
     /// A model behind a network could not be had or gave no usable answer, told in full.
     #[error("{0}")]
     Unavailable(String),
+    /// The scenario allows no more: from now on the model is asked nothing, known or new.
+    #[error("the budget of language model \"{model}\" is spent: it may take no more {unit}")]
+    BudgetSpent {
+        /// The model's name in the scenario.
+        model: Arc<str>,
+        /// What it has no more of.
+        unit: BudgetUnit,
+    },
     /// The run was interrupted while the model worked.
     #[error("interrupted")]
     Interrupted,
@@ -220,4 +305,7 @@ pub trait LanguageService: Send + Sync {
         agents: &[AgentId],
         requests: &[Request],
     ) -> Result<Vec<Reply>, LanguageError>;
+
+    /// What went through so far, all models together.
+    fn usage(&self) -> LanguageUsage;
 }

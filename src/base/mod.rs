@@ -18,7 +18,8 @@ pub use fill::{
 };
 pub use ids::{AgentId, Tick};
 pub use language::{
-    Answer, Ask, Choices, LanguageError, LanguageModel, LanguageService, Prompt, Reply, Request, Scored, TokenCount,
+    Answer, Ask, BudgetUnit, Choices, LanguageError, LanguageModel, LanguageService, LanguageUsage, Prompt, Reply,
+    Request, Scored, TokenCount,
 };
 pub use learning::{
     LearnError, LearnStats, Learner, Outcome, PolicyFile, PolicyFileError, TensorData, TransitionBatch,

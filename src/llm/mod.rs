@@ -11,6 +11,7 @@ mod fill;
 mod gguf;
 mod kernels;
 mod linear;
+mod memory;
 mod mind;
 mod network;
 mod openai;
@@ -33,7 +34,7 @@ pub use mind::{MINDS, MindFile, MindKind, Template, TemplateError, estimate_toke
 pub use openai::{OpenAiSettings, Prices, Scoring, TokenLimitField};
 pub use overflow::Overflow;
 pub use scripted::ScriptedModel;
-pub use service::{HubUsage, LanguageHub};
+pub use service::{LanguageHub, Spent};
 pub use shared_model::SharedModel;
 pub use text_scores::TokenScore;
 pub use tokenizer::TemplateChoice;

@@ -1,36 +1,39 @@
 //! The hub: the one boundary between a simulation and its language models. It answers equal requests once, writes
 //! every call down, and can be answered by the record of an earlier run instead of by models.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+use super::memory::{Memory, RequestKey};
+use super::shared_model::most_kept;
 use super::transcript::{Line, Record, RecordError};
 use crate::base::{
-    AgentId, Answer, Ask, LanguageError, LanguageModel, LanguageService, Reply, Request, Tick, TokenCount, check_form,
+    AgentId, Answer, Ask, BudgetUnit, LanguageError, LanguageModel, LanguageService, LanguageUsage, Reply, Request,
+    Tick, TokenCount, check_form,
 };
+use crate::scenario::{Budget, LanguageSettings, Remember};
 
-/// What went through a hub.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HubUsage {
-    /// All calls.
-    pub calls: u64,
-    /// Of these, calls whose answer was remembered.
-    pub remembered: u64,
-    /// Tokens of the prompts of fresh calls.
-    pub prompt_tokens: u64,
-    /// Of these, tokens whose work was shared.
-    pub reused_tokens: u64,
-    /// Tokens written or scored by fresh calls.
-    pub answer_tokens: u64,
+/// That a model's budget was spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// When the model was asked for more than it may take.
+    pub tick: Tick,
+    /// Of what.
+    pub unit: BudgetUnit,
 }
+
+/// Seconds since any fixed moment.
+type Clock = Box<dyn Fn() -> f64 + Send + Sync>;
 
 /// The language models of a run behind [`LanguageService`].
 pub struct LanguageHub {
     names: Vec<Arc<str>>,
+    settings: Vec<LanguageSettings>,
     source: Source,
+    clock: Option<Clock>,
     state: Mutex<State>,
 }
 
@@ -39,14 +42,24 @@ enum Source {
     Record(Record),
 }
 
+/// Requests that are asked at once where a budget of tokens or seconds is looked at in between.
+const SLICE: usize = 64;
+
 #[derive(Default)]
 struct State {
-    memory: BTreeMap<(u16, [u8; 32]), Remembered>,
+    /// What each model has answered.
+    memories: Vec<Memory<Remembered>>,
     /// Calls so far of each agent at the current tick; only a replay needs them.
     occurrences: BTreeMap<AgentId, usize>,
     tick: Option<Tick>,
+    /// The fresh calls whose answers were given at the current tick.
+    given: BTreeSet<u64>,
     transcript: Option<Box<dyn Write + Send>>,
-    usage: HubUsage,
+    /// Lines of the transcript so far.
+    lines: u64,
+    usage: Vec<LanguageUsage>,
+    taken: Vec<Taken>,
+    spent: Vec<Option<Spent>>,
 }
 
 #[derive(Clone)]
@@ -56,8 +69,24 @@ struct Remembered {
     prompt_tokens: u32,
 }
 
+/// What a model was asked for, counted when it has answered.
+#[derive(Clone, Copy, Default)]
+struct Taken {
+    calls: u64,
+    tokens: u64,
+    seconds: f64,
+}
+
+/// The answers to the first requests of a batch, each with the fresh call that it is from; and which unit was used up
+/// where there are fewer answers than requests.
+struct Answered {
+    replies: Vec<(Reply, u64)>,
+    refused: Option<BudgetUnit>,
+}
+
 impl LanguageHub {
     /// A hub over named models, in the order in which the simulation numbers them; calls are written to `transcript`.
+    /// Answers are remembered as long as the hub lives, and there is no budget: see [`LanguageHub::with_settings`].
     #[must_use]
     pub fn new(models: Vec<(String, Box<dyn LanguageModel>)>, transcript: Option<Box<dyn Write + Send>>) -> Self {
         let (names, models): (Vec<_>, Vec<_>) = models.into_iter().map(|(name, model)| (name.into(), model)).unzip();
@@ -79,7 +108,36 @@ impl LanguageHub {
     }
 
     fn with_source(names: Vec<Arc<str>>, source: Source, transcript: Option<Box<dyn Write + Send>>) -> Self {
-        Self { names, source, state: Mutex::new(State { transcript, ..State::default() }) }
+        let count = names.len();
+        let state = State {
+            memories: (0..count).map(|_| Memory::default()).collect(),
+            transcript,
+            usage: vec![LanguageUsage::default(); count],
+            taken: vec![Taken::default(); count],
+            spent: vec![None; count],
+            ..State::default()
+        };
+        let settings = vec![LanguageSettings { remember: Remember::Run, ..LanguageSettings::default() }; count];
+        Self { names, settings, source, clock: None, state: Mutex::new(state) }
+    }
+
+    /// With the settings that the scenario's sections give the models, by the order of their numbers.
+    ///
+    /// # Panics
+    /// When there are not as many as models.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Vec<LanguageSettings>) -> Self {
+        assert_eq!(settings.len(), self.names.len(), "one section a model");
+        self.settings = settings;
+        self
+    }
+
+    /// With a clock that the models' work is timed by, in seconds; without one it takes none, and a budget of seconds
+    /// is never spent.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
+        self.clock = Some(Box::new(clock));
+        self
     }
 
     /// Flushes the transcript.
@@ -94,10 +152,19 @@ impl LanguageHub {
         }
     }
 
-    /// What went through so far.
+    /// What went through so far, by model.
     #[must_use]
-    pub fn usage(&self) -> HubUsage {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).usage
+    pub fn usage_by_model(&self) -> Vec<(String, LanguageUsage)> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.names.iter().map(ToString::to_string).zip(state.usage.iter().copied()).collect()
+    }
+
+    /// Which models' budgets were spent.
+    #[must_use]
+    pub fn spent(&self) -> Vec<(String, Spent)> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = self.names.iter().map(ToString::to_string);
+        names.zip(&state.spent).filter_map(|(name, spent)| Some((name, (*spent)?))).collect()
     }
 
     /// For every model its name and what computes its answers.
@@ -110,26 +177,37 @@ impl LanguageHub {
         self.names.iter().enumerate().map(|(place, name)| (name.to_string(), of(place))).collect()
     }
 
-    /// Answers from the models: each request that is new to its model once, all new ones as one batch.
+    /// Answers from the models: each request that is new to its model once, all new ones as one batch, or in slices
+    /// where a budget is to be looked at in between.
     fn answer_from_models(
+        &self,
         state: &mut State,
         model: &dyn LanguageModel,
-        number: u16,
+        number: usize,
         requests: &[Request],
-    ) -> Result<Vec<(Reply, u64)>, LanguageError> {
-        let keys: Vec<(u16, [u8; 32])> = requests.iter().map(|request| (number, request_digest(request))).collect();
-        let first_call = state.usage.calls;
-        let mut fresh: BTreeMap<(u16, [u8; 32]), usize> = BTreeMap::new();
-        let mut places = Vec::new();
-        for (place, key) in keys.iter().enumerate() {
-            if !state.memory.contains_key(key) && !fresh.contains_key(key) {
-                fresh.insert(*key, place);
-                places.push(place);
-            }
-        }
-        if !places.is_empty() {
-            let batch: Vec<Request> = places.iter().map(|place| requests[*place].clone()).collect();
+    ) -> Result<Answered, LanguageError> {
+        let keys: Vec<RequestKey> = requests.iter().map(request_digest).collect();
+        let first_call = state.lines;
+        let mut new = BTreeSet::new();
+        let is_fresh = |&place: &usize| !state.memories[number].contains(&keys[place]) && new.insert(keys[place]);
+        let places: Vec<usize> = (0..requests.len()).filter(is_fresh).collect();
+        let mut tokens = BTreeMap::new();
+        let mut refused = None;
+        let mut rest = &places[..];
+        while let Some(&next) = rest.first() {
+            let room = match state.taken[number].room(&self.settings[number].budget) {
+                Ok(room) => room.min(rest.len()),
+                Err(unit) => {
+                    refused = Some((next, unit));
+                    break;
+                }
+            };
+            let (slice, later) = rest.split_at(room);
+            rest = later;
+            let batch: Vec<Request> = slice.iter().map(|place| requests[*place].clone()).collect();
+            let started = self.clock.as_ref().map_or(0.0, |clock| clock());
             let replies = model.answer(&batch)?;
+            state.taken[number].seconds += self.clock.as_ref().map_or(0.0, |clock| clock()) - started;
             if replies.len() != batch.len() {
                 return Err(LanguageError::Backend(format!(
                     "a language model gave {} replies to {} requests",
@@ -137,26 +215,86 @@ impl LanguageHub {
                     batch.len()
                 )));
             }
-            let mut tokens = BTreeMap::new();
-            for (place, reply) in places.iter().zip(replies) {
-                let remembered = Remembered {
-                    call: first_call + *place as u64,
-                    answer: reply.answer,
-                    prompt_tokens: reply.tokens.prompt,
-                };
-                state.memory.insert(keys[*place], remembered);
+            for (place, reply) in slice.iter().zip(replies) {
+                state.taken[number].count(reply.tokens);
+                let call = first_call + *place as u64;
+                let remembered = Remembered { call, answer: reply.answer, prompt_tokens: reply.tokens.prompt };
+                state.memories[number].keep(keys[*place], remembered);
                 tokens.insert(*place, reply.tokens);
             }
-            return Ok((0..requests.len()).map(|place| state.recall(&keys[place], tokens.get(&place))).collect());
         }
-        Ok(keys.iter().map(|key| state.recall(key, None)).collect())
+        let until = refused.map_or(requests.len(), |(place, _)| place);
+        let replies = (0..until).map(|place| state.recall(number, &keys[place], tokens.get(&place))).collect();
+        Ok(Answered { replies, refused: refused.map(|(_, unit)| unit) })
+    }
+
+    /// Answers from the record of an earlier run, which also says where a budget was spent.
+    fn answer_from_record(
+        state: &mut State,
+        record: &Record,
+        name: &str,
+        agents: &[AgentId],
+        requests: &[Request],
+    ) -> Result<Answered, LanguageError> {
+        let tick = state.tick.unwrap_or_default();
+        let mut answered = Answered { replies: Vec::with_capacity(requests.len()), refused: None };
+        for (agent, request) in agents.iter().zip(requests) {
+            let occurrence = state.occurrences.entry(*agent).or_default();
+            let place = (tick, *agent, *occurrence);
+            *occurrence += 1;
+            match record.reply(place, name, request) {
+                Ok(reply) => answered.replies.push(reply),
+                Err(LanguageError::BudgetSpent { unit, .. }) => {
+                    answered.refused = Some(unit);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(answered)
+    }
+
+    /// A new tick begins: what serves for a tick only is forgotten, and what exceeds a bound.
+    fn begin(&self, state: &mut State, tick: Tick) {
+        if state.tick == Some(tick) {
+            return;
+        }
+        state.tick = Some(tick);
+        state.occurrences.clear();
+        state.given.clear();
+        for (memory, settings) in state.memories.iter_mut().zip(&self.settings) {
+            memory.shrink(most_kept(settings));
+        }
+    }
+}
+
+impl Taken {
+    /// How many more requests the model may be asked before the budget is looked at again.
+    fn room(&self, budget: &Budget) -> Result<usize, BudgetUnit> {
+        let calls = budget.calls.map_or(u64::MAX, |most| most.saturating_sub(self.calls));
+        if calls == 0 {
+            return Err(BudgetUnit::Calls);
+        }
+        if budget.tokens.is_some_and(|most| self.tokens >= most) {
+            return Err(BudgetUnit::Tokens);
+        }
+        if budget.seconds.is_some_and(|most| self.seconds >= most) {
+            return Err(BudgetUnit::Seconds);
+        }
+        let slice = if budget.tokens.is_some() || budget.seconds.is_some() { SLICE } else { usize::MAX };
+        Ok(usize::try_from(calls).unwrap_or(usize::MAX).min(slice))
+    }
+
+    fn count(&mut self, tokens: TokenCount) {
+        self.calls += 1;
+        self.tokens += u64::from(tokens.prompt) + u64::from(tokens.answer);
     }
 }
 
 impl State {
     /// The reply from memory: a fresh one when its own tokens are given.
-    fn recall(&self, key: &(u16, [u8; 32]), fresh: Option<&TokenCount>) -> (Reply, u64) {
-        let known = &self.memory[key];
+    fn recall(&mut self, model: usize, key: &RequestKey, fresh: Option<&TokenCount>) -> (Reply, u64) {
+        let known = self.memories[model].recall(key).expect("kept until the tick is over");
         let again = TokenCount { prompt: known.prompt_tokens, reused: known.prompt_tokens, answer: 0 };
         let tokens = fresh.copied().unwrap_or(again);
         (Reply { answer: known.answer.clone(), tokens, remembered: fresh.is_none() }, known.call)
@@ -165,9 +303,26 @@ impl State {
     fn write(&mut self, line: &Line) -> Result<(), LanguageError> {
         // The text is made even where nobody keeps it, so that an answer that cannot be written never goes unseen.
         let text = line.text()?;
+        self.lines += 1;
         match &mut self.transcript {
             Some(transcript) => transcript.write_all(text.as_bytes()).map_err(|error| unwritten(&error)),
             None => Ok(()),
+        }
+    }
+
+    /// Counts a reply that is from the fresh call `source`.
+    fn count(&mut self, model: usize, reply: &Reply, source: u64) {
+        let usage = &mut self.usage[model];
+        usage.calls += 1;
+        let given_before = !self.given.insert(source);
+        if !reply.remembered {
+            usage.prompt_tokens += u64::from(reply.tokens.prompt);
+            usage.reused_tokens += u64::from(reply.tokens.reused);
+            usage.answer_tokens += u64::from(reply.tokens.answer);
+        } else if given_before {
+            usage.deduplicated += 1;
+        } else {
+            usage.remembered += 1;
         }
     }
 }
@@ -180,7 +335,8 @@ impl LanguageService for LanguageHub {
         agents: &[AgentId],
         requests: &[Request],
     ) -> Result<Vec<Reply>, LanguageError> {
-        let Some(name) = self.names.get(usize::from(model)) else {
+        let number = usize::from(model);
+        let Some(name) = self.names.get(number) else {
             return Err(LanguageError::Backend(format!(
                 "language model {model} was asked, but the run has {}",
                 self.names.len()
@@ -197,55 +353,53 @@ impl LanguageService for LanguageHub {
             check(request)?;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.tick != Some(tick) {
-            state.tick = Some(tick);
-            state.occurrences.clear();
+        let state = &mut *state;
+        self.begin(state, tick);
+        let refusal = |unit| LanguageError::BudgetSpent { model: name.clone(), unit };
+        if let Some(spent) = state.spent[number] {
+            return Err(refusal(spent.unit));
         }
         let answered = match &self.source {
-            Source::Models(models) => {
-                Self::answer_from_models(&mut state, &*models[usize::from(model)], model, requests)?
-            }
-            Source::Record(record) => {
-                let mut answered = Vec::with_capacity(requests.len());
-                for (agent, request) in agents.iter().zip(requests) {
-                    let occurrence = state.occurrences.entry(*agent).or_default();
-                    answered.push(record.reply((tick, *agent, *occurrence), name, request)?);
-                    *occurrence += 1;
-                }
-                answered
-            }
+            Source::Models(models) => self.answer_from_models(state, &*models[number], number, requests)?,
+            Source::Record(record) => Self::answer_from_record(state, record, name, agents, requests)?,
         };
-        let mut replies = Vec::with_capacity(answered.len());
-        for ((reply, same_as), (agent, request)) in answered.into_iter().zip(agents.iter().zip(requests)) {
-            let fresh = !reply.remembered;
-            let line = Line {
-                call: state.usage.calls,
-                tick,
-                agent: *agent,
-                model: name.clone(),
-                request: fresh.then(|| request.clone()),
-                answer: fresh.then(|| reply.answer.clone()),
-                tokens: fresh.then_some(reply.tokens),
-                same_as: reply.remembered.then_some(same_as),
+        let line = |call, agent| Line {
+            call,
+            tick,
+            agent,
+            model: name.clone(),
+            request: None,
+            answer: None,
+            tokens: None,
+            same_as: None,
+            spent: None,
+        };
+        let mut replies = Vec::with_capacity(answered.replies.len());
+        for ((reply, source), (agent, request)) in answered.replies.into_iter().zip(agents.iter().zip(requests)) {
+            let line = line(state.lines, *agent);
+            let line = if reply.remembered {
+                Line { same_as: Some(source), ..line }
+            } else {
+                let (answer, tokens) = (Some(reply.answer.clone()), Some(reply.tokens));
+                Line { request: Some(request.clone()), answer, tokens, ..line }
             };
             state.write(&line)?;
-            state.usage.count(&reply);
+            state.count(number, &reply, source);
             replies.push(reply);
+        }
+        if let Some(unit) = answered.refused {
+            state.write(&Line { spent: Some(unit), ..line(state.lines, agents[replies.len()]) })?;
+            state.spent[number] = Some(Spent { tick, unit });
+            return Err(refusal(unit));
         }
         Ok(replies)
     }
-}
 
-impl HubUsage {
-    fn count(&mut self, reply: &Reply) {
-        self.calls += 1;
-        if reply.remembered {
-            self.remembered += 1;
-            return;
-        }
-        self.prompt_tokens += u64::from(reply.tokens.prompt);
-        self.reused_tokens += u64::from(reply.tokens.reused);
-        self.answer_tokens += u64::from(reply.tokens.answer);
+    fn usage(&self) -> LanguageUsage {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sum = LanguageUsage::default();
+        state.usage.iter().for_each(|usage| sum.add(usage));
+        sum
     }
 }
 

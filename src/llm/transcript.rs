@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{AgentId, Answer, LanguageError, Reply, Request, Scored, Tick, TokenCount};
+use crate::base::{AgentId, Answer, BudgetUnit, LanguageError, Reply, Request, Scored, Tick, TokenCount};
 
 /// One line: `call` numbers lines from 0; a fresh call carries request, answer and tokens, a remembered one only
-/// `same_as`, the call with the equal request.
+/// `same_as`, the call with the equal request, and the first one beyond a budget only `spent`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Line {
@@ -27,6 +27,9 @@ pub(super) struct Line {
     pub tokens: Option<TokenCount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_as: Option<u64>,
+    /// The request was refused, and the model asked no more, because it may take no more of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<BudgetUnit>,
 }
 
 impl Line {
@@ -92,6 +95,7 @@ struct Call {
     model: Arc<str>,
     fresh: Option<(Request, Answer, TokenCount)>,
     same_as: usize,
+    spent: Option<BudgetUnit>,
 }
 
 impl Record {
@@ -154,12 +158,15 @@ impl Record {
         if line.call != number as u64 {
             return Err(format!("has call number {} where {number} was expected", line.call));
         }
-        let call = match (line.request, line.answer, line.tokens, line.same_as) {
-            (Some(request), Some(mut answer), Some(tokens), None) => {
+        let call = match (line.request, line.answer, line.tokens, line.same_as, line.spent) {
+            (Some(request), Some(mut answer), Some(tokens), None, None) => {
                 restore_exact_numbers(text, &mut answer)?;
-                Call { model: line.model, fresh: Some((request, answer, tokens)), same_as: number }
+                Call { model: line.model, fresh: Some((request, answer, tokens)), same_as: number, spent: None }
             }
-            (None, None, None, Some(same_as)) => {
+            (None, None, None, None, spent @ Some(_)) => {
+                Call { model: line.model, fresh: None, same_as: number, spent }
+            }
+            (None, None, None, Some(same_as), None) => {
                 let earlier = usize::try_from(same_as).ok().filter(|place| {
                     self.calls.get(*place).is_some_and(|call| call.fresh.is_some() && call.model == line.model)
                 });
@@ -169,9 +176,13 @@ impl Record {
                         line.model
                     ));
                 };
-                Call { model: line.model, fresh: None, same_as }
+                Call { model: line.model, fresh: None, same_as, spent: None }
             }
-            _ => return Err("is malformed: it must have either request, answer and tokens, or same_as alone".into()),
+            _ => {
+                return Err(
+                    "is malformed: it must have either request, answer and tokens, or same_as or spent alone".into()
+                );
+            }
         };
         self.calls.push(call);
         self.places.entry((line.tick, line.agent)).or_default().push(number);
@@ -192,6 +203,9 @@ impl Record {
             )));
         };
         let call = &self.calls[number];
+        if let Some(unit) = call.spent {
+            return Err(LanguageError::BudgetSpent { model: Arc::clone(&call.model), unit });
+        }
         let source = &self.calls[call.same_as];
         let Some((recorded, answer, tokens)) = &source.fresh else {
             return Err(LanguageError::Replay(format!("the transcript has no answer for {place}")));

@@ -1,10 +1,12 @@
 //! The manifest: everything that is needed to run a run again, and what it wrote.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::FileSum;
+use crate::base::{BudgetUnit, LanguageUsage, Tick};
 
 /// A file that a run read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +15,46 @@ pub struct DataSource {
     pub source: String,
     /// Of the bytes that were read.
     pub sha256: String,
+}
+
+/// What went through a language model in a run, or in one that it is compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanguageRow {
+    /// `this run`, or the contender's name.
+    pub run: String,
+    /// The model's name in the scenario.
+    pub model: String,
+    /// What went through.
+    #[serde(flatten)]
+    pub usage: LanguageUsage,
+}
+
+/// A budget of language that was spent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetRow {
+    /// `this run`, or the contender's name.
+    pub run: String,
+    /// The model's name in the scenario.
+    pub model: String,
+    /// Of what.
+    pub unit: BudgetUnit,
+    /// At which tick the model was asked for more.
+    pub tick: Tick,
+    /// Whether the run stopped there; otherwise it went on by the policy it falls back to.
+    pub stopped: bool,
+}
+
+impl fmt::Display for BudgetRow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { run, model, unit, tick, stopped } = self;
+        write!(formatter, "{run}: the budget of {unit} of language model \"{model}\" was spent at tick {tick}: ")?;
+        formatter.write_str(if *stopped {
+            "the run stopped there, and what it had recorded is kept"
+        } else {
+            "from there on groups decided by their `fallback`"
+        })
+    }
 }
 
 /// Numbers that a run ended with.
@@ -87,7 +129,7 @@ pub struct Manifest {
     pub ticks: u64,
     /// Whether the policies that groups are compared with were run too.
     pub compare: bool,
-    /// `complete`: nothing else is ever written.
+    /// `complete`, or `budget spent` where the run or one it is compared with stopped before its last tick.
     pub outcome: String,
     /// Each language model: backend, kernel, weights.
     pub models: BTreeMap<String, BTreeMap<String, String>>,
@@ -95,6 +137,12 @@ pub struct Manifest {
     pub data: BTreeMap<String, DataSource>,
     /// Each saved policy that was loaded.
     pub loaded_policies: BTreeMap<String, DataSource>,
+    /// What went through the language models, by run and model.
+    #[serde(default)]
+    pub language: Vec<LanguageRow>,
+    /// The budgets of language that were spent.
+    #[serde(default)]
+    pub budgets_spent: Vec<BudgetRow>,
     /// What came out.
     pub summary: Vec<Settled>,
     /// Every other file of the folder, except timings.json.

@@ -46,6 +46,9 @@ pub(super) fn check_references(root: &Node, problems: &mut Problems) {
                 check_reference(root, node, key, problems);
             }
         }
+        if let Some(node) = group.get("fallback") {
+            check_reference(root, node, "policy", problems);
+        }
         for node in group.get("compare").and_then(Node::list).unwrap_or_default() {
             check_reference(root, node, "policy", problems);
         }

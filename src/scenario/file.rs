@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{check_references, check_shape};
 use super::error::{Problems, ScenarioError, check_size};
+use super::language::{LanguageSettings, ModelSection};
 use super::overrides::{self, Override};
 use super::path::locate;
 use super::read::Reader;
@@ -66,7 +67,7 @@ pub(super) struct ScenarioFile {
     /// The language models that groups name, each an `[llm.NAME]` table.
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": super::words::NAME_PATTERN }))]
-    llm: BTreeMap<String, AnySection>,
+    llm: BTreeMap<String, ModelSection>,
     /// The world the agents live in.
     domain: AnySection,
     /// What the run writes down.
@@ -142,6 +143,16 @@ pub struct AgentGroup {
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     pub compare: Vec<String>,
+    /// The policy that takes over from the tick at which the budget of a language model that `policy` asks is spent;
+    /// the run stops there where it is left away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
+    pub fallback: Option<String>,
+    /// Every how many ticks an agent decides; agents take turns by their number. In between it repeats its last action
+    /// where that is still legal, and decides anew where it is not.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub decide_every: u32,
     /// The `[llm.NAME]` that speaks for the agents; none where it is left away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
@@ -153,9 +164,9 @@ pub struct AgentGroup {
 }
 
 impl AgentGroup {
-    /// The policy the group chooses by, and those it is compared with.
+    /// The policy the group chooses by, those it is compared with, and the one it falls back to.
     pub fn policies(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&self.policy).chain(&self.compare).map(String::as_str)
+        std::iter::once(&self.policy).chain(&self.compare).chain(&self.fallback).map(String::as_str)
     }
 }
 
@@ -183,6 +194,8 @@ pub struct Scenario {
     pub policies: BTreeMap<String, Section>,
     /// `[llm.NAME]` by name.
     pub models: BTreeMap<String, Section>,
+    /// What every `[llm.NAME]` may say beside its kind's own settings, by name.
+    pub language: BTreeMap<String, LanguageSettings>,
     /// `[domain]`.
     pub domain: Section,
     /// What the run writes down.
@@ -249,6 +262,7 @@ impl Scenario {
             agents,
             policies: sections("policy"),
             models: sections("llm"),
+            language: file.llm.into_iter().map(|(name, section)| (name, section.common)).collect(),
             domain,
             record: file.record,
             root,

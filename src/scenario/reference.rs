@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::file::MINIMAL_EXAMPLE;
+use super::language::COMMON_KEYS;
 use super::schema::json_schema;
 use super::section::Kinds;
 use super::shape::{common_tag, description, tag_value};
@@ -41,8 +42,14 @@ pub fn reference(kinds: &Kinds) -> String {
         page.paragraph(&format!("## `{header}`"));
         page.paragraph(description(&properties[key], definitions));
         let schema = if key == "domain" { &properties[key] } else { &properties[key]["additionalProperties"] };
-        for kind in schema["oneOf"].as_array().into_iter().flatten() {
-            page.kind(key, kind);
+        let kinds = schema["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
+        let common = if key == "llm" { COMMON_KEYS } else { &[] };
+        if let (Some(kind), false) = (kinds.first(), common.is_empty()) {
+            page.paragraph("Every kind has these keys beside its own:");
+            page.rows(kind, |key| common.contains(&key));
+        }
+        for kind in kinds {
+            page.kind(key, kind, common);
         }
     }
     page.text
@@ -62,7 +69,7 @@ impl Page<'_> {
         }
     }
 
-    fn kind(&mut self, key: &str, schema: &Value) {
+    fn kind(&mut self, key: &str, schema: &Value, common: &[&str]) {
         let name = schema["title"].as_str().unwrap_or_default();
         let about = schema["properties"]["kind"]["description"].as_str().unwrap_or_default();
         self.paragraph(&format!("### {key} `{name}`"));
@@ -71,10 +78,11 @@ impl Page<'_> {
         if more != about {
             self.paragraph(more);
         }
-        if schema["properties"].as_object().is_some_and(|keys| keys.len() > 1) {
-            self.rows(schema, |key| key != "kind");
+        let is_own = |key: &str| key != "kind" && !common.contains(&key);
+        if schema["properties"].as_object().is_some_and(|keys| keys.keys().any(|key| is_own(key))) {
+            self.rows(schema, is_own);
         } else {
-            self.paragraph(&format!("It has no settings beside `kind = \"{name}\"`."));
+            self.paragraph(&format!("It has no settings of its own beside `kind = \"{name}\"`."));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::error::ScenarioError;
 use super::file::Scenario;
+use super::language::LanguageSettings;
 use super::section::{Kinds, Section};
 
 /// A line longer than this has its list broken into one entry a line.
@@ -34,6 +35,10 @@ impl Scenario {
             line(&mut text, "persona", &group.persona.as_str().into());
             line(&mut text, "policy", &group.policy.as_str().into());
             line(&mut text, "compare", &group.compare.clone().into());
+            if let Some(fallback) = &group.fallback {
+                line(&mut text, "fallback", &fallback.as_str().into());
+            }
+            line(&mut text, "decide_every", &i64::from(group.decide_every).into());
             if let Some(llm) = &group.llm {
                 line(&mut text, "llm", &llm.as_str().into());
             }
@@ -41,8 +46,21 @@ impl Scenario {
         }
         for (section, known) in self.sections(kinds) {
             write_section(&mut text, section, &section.resolve(known)?);
+            if let Some(common) = self.language.get(section.name()).filter(|_| section.is_model()) {
+                write_common(&mut text, common);
+            }
         }
         Ok(text)
+    }
+}
+
+/// What every language model's section may say; a budget and a price only where there are any.
+fn write_common(text: &mut String, common: &LanguageSettings) {
+    let value = toml::Table::try_from(common).expect("numbers and words");
+    for (key, value) in &value {
+        if value.as_table().is_none_or(|table| !table.is_empty()) {
+            line(text, key, value);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::file::ScenarioFile;
+use super::language::LanguageSettings;
 use super::section::{Kind, Kinds};
 
 pub(super) fn generator() -> SchemaGenerator {
@@ -26,19 +27,22 @@ pub fn json_schema(kinds: &Kinds) -> Value {
     let mut generator = generator();
     let mut schema = ScenarioFile::json_schema(&mut generator).to_value();
     let properties = &mut schema["properties"];
-    for (key, known) in [("policy", kinds.policies), ("llm", kinds.models)] {
+    let common = LanguageSettings::json_schema(&mut generator).to_value();
+    let common = common["properties"].as_object().cloned().unwrap_or_default();
+    for (key, known, common) in [("policy", kinds.policies, &Map::new()), ("llm", kinds.models, &common)] {
         if !known.is_empty() {
-            properties[key]["additionalProperties"] = one_of(known, &mut generator);
+            properties[key]["additionalProperties"] = one_of(known, common, &mut generator);
         }
     }
     if !kinds.domains.is_empty() {
         let about = properties["domain"]["description"].clone();
-        properties["domain"] = one_of(kinds.domains, &mut generator);
+        properties["domain"] = one_of(kinds.domains, &Map::new(), &mut generator);
         properties["domain"]["description"] = about;
     }
     let mut definitions = tidy_definitions(generator.take_definitions(true));
     if !kinds.policies.is_empty() && !kinds.models.is_empty() && !kinds.domains.is_empty() {
         definitions.remove("AnySection");
+        definitions.remove("ModelSection");
     }
     tidy(&mut schema, &definitions);
     schema["$defs"] = Value::Object(definitions);
@@ -49,18 +53,19 @@ pub fn json_schema(kinds: &Kinds) -> Value {
     root
 }
 
-fn one_of(kinds: &[&Kind], generator: &mut SchemaGenerator) -> Value {
-    json!({ "oneOf": kinds.iter().map(|kind| kind_schema(kind, generator)).collect::<Vec<_>>() })
+fn one_of(kinds: &[&Kind], common: &Map<String, Value>, generator: &mut SchemaGenerator) -> Value {
+    json!({ "oneOf": kinds.iter().map(|kind| kind_schema(kind, common, generator)).collect::<Vec<_>>() })
 }
 
-/// The settings of a kind with the key `kind` put before them.
-fn kind_schema(kind: &Kind, generator: &mut SchemaGenerator) -> Value {
+/// The settings of a kind with the key `kind` put before them, and behind them those that all its like have.
+fn kind_schema(kind: &Kind, common: &Map<String, Value>, generator: &mut SchemaGenerator) -> Value {
     let settings = (kind.settings.schema)(generator).to_value();
     let mut properties = Map::new();
     properties.insert("kind".to_owned(), json!({ "const": kind.name, "description": kind.about }));
     if let Some(own) = settings.get("properties").and_then(Value::as_object) {
         properties.extend(own.clone());
     }
+    properties.extend(common.clone());
     let mut required = vec![json!("kind")];
     required.extend(settings.get("required").and_then(Value::as_array).cloned().unwrap_or_default());
     json!({

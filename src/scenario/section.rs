@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{Problems, ScenarioError};
+use super::language::{COMMON_KEYS, LanguageSettings};
 use super::path::locate;
 use super::read::Reader;
 use super::schema::schema_of;
@@ -14,6 +15,9 @@ use super::shape::Shape;
 use super::source::{Sources, Span};
 use super::tree::{Node, Value};
 use super::words::suggest;
+
+/// How the path of an `[llm.NAME]` begins.
+const MODELS: &str = "llm.";
 
 /// One `[policy.NAME]`, one `[llm.NAME]`, or `[domain]`. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -91,6 +95,11 @@ impl Section {
         let mut body = table.clone();
         let kind = body.table_mut()?.remove("kind")?.node;
         let kind_span = kind.span;
+        if path.starts_with(MODELS)
+            && let Some(table) = body.table_mut()
+        {
+            table.retain(|key, _| !COMMON_KEYS.contains(&key.as_str()));
+        }
         let Value::Text(kind) = kind.value else { return None };
         let (path, name) = (path.to_owned(), name.to_owned());
         Some(Self { inner: Arc::new(Inner { path, name, kind, kind_span, body, sources: sources.clone() }) })
@@ -108,6 +117,11 @@ impl Section {
         &self.inner.name
     }
 
+    /// Whether this is an `[llm.NAME]`.
+    pub(super) fn is_model(&self) -> bool {
+        self.inner.path.starts_with(MODELS)
+    }
+
     /// The value of `kind`.
     #[must_use]
     pub fn kind(&self) -> &str {
@@ -119,7 +133,11 @@ impl Section {
     /// # Errors
     /// Unknown and missing keys, wrong types, numbers out of range, and what [`Settings::validate`] finds.
     pub fn settings<T: Settings>(&self) -> Result<T, ScenarioError> {
-        let (schema, definitions) = schema_of::<T>();
+        let (mut schema, definitions) = schema_of::<T>();
+        if self.is_model() {
+            // The common keys have been checked and are no longer in the body; a mistyped one should still be told.
+            add_common_keys(&mut schema);
+        }
         let mut problems = Problems::new(&self.inner.sources);
         let mut shape = Shape { definitions: &definitions, problems: &mut problems, top_keys: super::file::TOP_KEYS };
         shape.check(&self.inner.body, &schema, &self.inner.path);
@@ -167,6 +185,16 @@ impl Section {
             Some(kind) => (kind.settings.resolve)(self),
             None => Err(self.invalid_kind(&kinds.iter().map(|kind| kind.name).collect::<Vec<_>>())),
         }
+    }
+}
+
+/// Makes the keys that every language model's section may have known to a kind's schema.
+fn add_common_keys(schema: &mut serde_json::Value) {
+    let (common, _) = schema_of::<LanguageSettings>();
+    let Some(object) = schema.as_object_mut() else { return };
+    let properties = object.entry("properties").or_insert_with(|| serde_json::json!({}));
+    if let (Some(properties), Some(common)) = (properties.as_object_mut(), common["properties"].as_object()) {
+        properties.extend(common.clone());
     }
 }
 

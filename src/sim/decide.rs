@@ -13,8 +13,9 @@ use super::failure::{Failure, SimError};
 use super::mail::Texts;
 use super::minds::{Mind, Minds, ObservationBatch, Observations};
 use super::now::Now;
+use super::pace::Pace;
 use super::speak::Speaking;
-use crate::base::{Action, DecisionBatch, LegalActions, Policy, PolicyError};
+use crate::base::{Action, DecisionBatch, LanguageError, LegalActions, Policy, PolicyError};
 
 /// Rows a thread takes at a time. Fixed, so that the split does not depend on the number of threads.
 const CHUNK_ROWS: usize = 8192;
@@ -28,22 +29,24 @@ pub(super) fn decide(
     mut minds: ResMut<Minds>,
     mut observations: ResMut<Observations>,
     mut agents: Query<Decided>,
+    mut paces: Query<&mut Pace>,
 ) {
     minds.illegal = 0;
-    let Minds { entries, illegal } = &mut *minds;
+    minds.repeated = 0;
+    let Minds { entries, illegal, repeated } = &mut *minds;
     let mut actions: Vec<Action> = Vec::new();
     for (entry, batch) in entries.iter_mut().zip(&mut observations.batches) {
         if batch.agents.is_empty() {
             continue;
         }
-        let width = entry.space.features.len();
+        let (width, due) = (entry.space.features.len(), batch.due);
         let words: Vec<Arc<str>> = if batch.any_words {
-            batch.words.iter().map(|&word| Arc::clone(texts.0.get(word))).collect()
+            batch.words[..due].iter().map(|&word| Arc::clone(texts.0.get(word))).collect()
         } else {
             Vec::new()
         };
         actions.clear();
-        actions.resize(batch.agents.len(), Action(0));
+        actions.resize(due, Action(0));
         let part = |first: usize, count: usize| {
             let rows = first..first + count;
             DecisionBatch {
@@ -59,22 +62,32 @@ pub(super) fn decide(
         };
         let ask = |policy: Arc<dyn Policy>, actions: &mut [Action]| {
             if policy.splits() && actions.len() > CHUNK_ROWS {
-                actions
-                    .par_chunks_mut(CHUNK_ROWS)
-                    .enumerate()
-                    .try_for_each(|(chunk, actions)| policy.decide(&part(chunk * CHUNK_ROWS, actions.len()), actions))
+                let parts = actions.par_chunks_mut(CHUNK_ROWS).enumerate();
+                parts
+                    .map(|(chunk, actions)| policy.decide(&part(chunk * CHUNK_ROWS, actions.len()), actions))
+                    .collect::<Result<(), _>>()
+            } else if actions.is_empty() {
+                Ok(())
             } else {
                 policy.decide(&part(0, actions.len()), actions)
             }
         };
-        let outcome = match &mut entry.mind {
-            Mind::Fixed(policy) => ask(Arc::clone(policy), &mut actions),
-            Mind::Learning(learner) => ask(learner.policy(), &mut actions),
-            Mind::Language(mind) => {
-                let decisions = part(0, actions.len());
-                speaking.decide(&mut **mind, &entry.name, &decisions, &batch.entities, &mut actions)
+        let mut outcome = match (&mut entry.mind, &entry.fallback) {
+            (_, Some(policy)) if entry.fallen => ask(Arc::clone(policy), &mut actions),
+            (Mind::Fixed(policy), _) => ask(Arc::clone(policy), &mut actions),
+            (Mind::Learning(learner), _) => ask(learner.policy(), &mut actions),
+            (Mind::Language(_), _) if actions.is_empty() => Ok(()),
+            (Mind::Language(mind), _) => {
+                let decisions = part(0, due);
+                speaking.decide(&mut **mind, &entry.name, &decisions, &batch.entities[..due], &mut actions)
             }
         };
+        if let (Err(PolicyError::Language(LanguageError::BudgetSpent { .. })), Some(fallback)) =
+            (&outcome, entry.fallback.clone().filter(|_| !entry.fallen))
+        {
+            entry.fallen = true;
+            outcome = ask(fallback, &mut actions);
+        }
         if let Err(error) = outcome {
             failure.set(match error {
                 PolicyError::Language(error) => SimError::Language { tick: now.tick, error },
@@ -87,6 +100,15 @@ pub(super) fn decide(
             for (row, (&slot, &action)) in batch.slots.iter().zip(&actions).enumerate() {
                 memory.decided(slot, &batch.features[row * width..(row + 1) * width], action);
             }
+        }
+        if entry.paced {
+            for (&entity, &action) in batch.entities.iter().zip(&actions) {
+                if let Ok(mut pace) = paces.get_mut(entity) {
+                    pace.last = Some(action);
+                }
+            }
+            *repeated += batch.held.len() as u64;
+            actions.extend(&batch.held);
         }
         commit(batch, &actions, &mut agents);
     }

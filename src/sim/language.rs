@@ -8,7 +8,7 @@ use bevy_ecs::system::{Res, ResMut};
 
 use super::failure::{Failure, SimError};
 use super::now::Now;
-use crate::base::{AgentId, Answer, LanguageError, LanguageService, Reply, Request, Tick};
+use crate::base::{AgentId, Answer, LanguageError, LanguageService, LanguageUsage, Reply, Request, Tick};
 
 /// A request's place in the queue of its phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +19,9 @@ pub struct Ticket(u32);
 pub(super) struct Language(pub Arc<dyn LanguageService>);
 
 impl Language {
-    /// One reply a request, counted.
+    /// One reply a request.
     pub fn ask(
         &self,
-        counts: &mut LanguageCounts,
         tick: Tick,
         model: u16,
         agents: &[AgentId],
@@ -33,28 +32,13 @@ impl Language {
             let problem = format!("{} requests were answered by {} replies", requests.len(), replies.len());
             return Err(LanguageError::Backend(problem));
         }
-        for reply in &replies {
-            counts.calls += 1;
-            counts.remembered += u64::from(reply.remembered);
-            counts.tokens_read += u64::from(reply.tokens.prompt.saturating_sub(reply.tokens.reused));
-            counts.tokens_answered += u64::from(reply.tokens.answer);
-        }
         Ok(replies)
     }
 }
 
-/// What language took this tick.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LanguageCounts {
-    /// Requests.
-    pub calls: u64,
-    /// Of these, answered from memory without work.
-    pub remembered: u64,
-    /// Tokens read for the first time.
-    pub tokens_read: u64,
-    /// Tokens written or scored.
-    pub tokens_answered: u64,
-}
+/// What had gone through the language service when the last tick's row was closed.
+#[derive(Resource, Default)]
+pub(super) struct LanguageCounted(pub LanguageUsage);
 
 /// Requests of a phase and their answers. Written in Observe and Act, answered in Read and Word, read in Interpret
 /// and Send.
@@ -62,7 +46,6 @@ pub struct LanguageCounts {
 pub struct LanguageQueue {
     asked: Vec<(AgentId, u16, Request)>,
     replies: Vec<Option<Reply>>,
-    counts: LanguageCounts,
 }
 
 impl LanguageQueue {
@@ -77,20 +60,6 @@ impl LanguageQueue {
     #[must_use]
     pub fn answer(&self, ticket: Ticket) -> Option<&Answer> {
         self.replies.get(ticket.0 as usize)?.as_ref().map(|reply| &reply.answer)
-    }
-
-    /// What language took so far this tick.
-    #[must_use]
-    pub fn counts(&self) -> LanguageCounts {
-        self.counts
-    }
-
-    pub(super) fn counts_mut(&mut self) -> &mut LanguageCounts {
-        &mut self.counts
-    }
-
-    pub(super) fn clear_counts(&mut self) {
-        self.counts = LanguageCounts::default();
     }
 }
 
@@ -109,7 +78,7 @@ pub(super) fn answer_requests(
     for group in order.chunk_by(|&left, &right| asked[left].1 == asked[right].1) {
         let agents: Vec<AgentId> = group.iter().map(|&ticket| asked[ticket].0).collect();
         let requests: Vec<Request> = group.iter().map(|&ticket| asked[ticket].2.clone()).collect();
-        match language.ask(&mut queue.counts, now.tick, asked[group[0]].1, &agents, &requests) {
+        match language.ask(now.tick, asked[group[0]].1, &agents, &requests) {
             Ok(replies) => {
                 for (&ticket, reply) in group.iter().zip(replies) {
                     queue.replies[ticket] = Some(reply);

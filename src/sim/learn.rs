@@ -8,6 +8,7 @@ use super::components::{Agent, PolicySlot, Reward};
 use super::failure::{Failure, SimError};
 use super::minds::{Mind, MindEntry, Minds, ObservationBatch, Observations};
 use super::now::Now;
+use super::pace::{Pace, hold};
 use crate::base::{Action, AgentId, LearnStats, LegalActions, Outcome, TransitionBatch};
 
 /// The system of [`super::Phase::Learn`].
@@ -16,11 +17,15 @@ pub(super) fn learn(
     failure: Res<Failure>,
     mut minds: ResMut<Minds>,
     mut observations: ResMut<Observations>,
+    paces: Query<&mut Pace>,
 ) {
+    let now = *now;
     for (entry, batch) in minds.entries.iter().zip(&mut observations.batches) {
         batch.order(entry.space.features.len());
+        if entry.paced {
+            hold(now.tick, batch, entry.space.features.len(), &paces);
+        }
     }
-    let now = *now;
     let outcome: Result<(), SimError> = minds
         .entries
         .par_iter_mut()
@@ -40,7 +45,7 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
     // (agent, slot, row of what it sees now); ended episodes have no such row.
     let mut rows: Vec<(AgentId, u32, Option<usize>)> =
         memory.ended.drain(..).map(|(agent, slot)| (agent, slot, None)).collect();
-    for (row, (&agent, &slot)) in batch.agents.iter().zip(&batch.slots).enumerate() {
+    for (row, (&agent, &slot)) in batch.agents.iter().zip(&batch.slots).enumerate().take(batch.due) {
         if memory.open[slot as usize] && memory.outcomes[slot as usize] != Outcome::Terminated {
             rows.push((agent, slot, Some(row)));
         }
@@ -105,13 +110,20 @@ fn sum(earlier: LearnStats, later: LearnStats) -> LearnStats {
     }
 }
 
-/// Empties the agents' rewards into the memories of their learners and minds, in Close.
-pub(super) fn credit_rewards(mut minds: ResMut<Minds>, mut agents: Query<(&Agent, &PolicySlot, &mut Reward)>) {
-    for (agent, slot, mut reward) in &mut agents {
+/// Empties the agents' rewards into the memories of their learners and minds, in Close. What was decided in an episode
+/// does not reach beyond its end.
+pub(super) fn credit_rewards(
+    mut minds: ResMut<Minds>,
+    mut agents: Query<(&Agent, &PolicySlot, &mut Reward, Option<&mut Pace>)>,
+) {
+    for (agent, slot, mut reward, pace) in &mut agents {
         if reward.value == 0.0 && reward.outcome == Outcome::Continues {
             continue;
         }
         let Reward { value, outcome } = std::mem::take(&mut *reward);
+        if let Some(mut pace) = pace.filter(|_| outcome != Outcome::Continues) {
+            pace.last = None;
+        }
         let entry = &mut minds.entries[usize::from(slot.policy)];
         if let Some(memory) = &mut entry.memory {
             memory.credit(slot.slot, agent.id, value, outcome);

@@ -34,6 +34,10 @@ pub(super) struct ObservationBatch {
     pub legal: Vec<LegalActions>,
     pub words: Vec<TextId>,
     pub any_words: bool,
+    /// How many of the rows are decided on now; the others, behind them, go on with `held`. Known from Learn on.
+    pub due: usize,
+    /// What each row behind the first `due` goes on doing.
+    pub held: Vec<Action>,
 }
 
 impl Observations {
@@ -79,15 +83,23 @@ impl ObservationBatch {
         self.legal.clear();
         self.words.clear();
         self.any_words = false;
+        self.due = 0;
+        self.held.clear();
     }
 
     /// Puts the rows into `AgentId` order if they are not.
     pub fn order(&mut self, width: usize) {
+        self.due = self.agents.len();
         if self.agents.is_sorted() {
             return;
         }
         let mut order: Vec<usize> = (0..self.agents.len()).collect();
         order.sort_unstable_by_key(|&row| self.agents[row]);
+        self.arrange(&order, width);
+    }
+
+    /// Puts the rows into this order.
+    pub fn arrange(&mut self, order: &[usize], width: usize) {
         self.features = order.iter().flat_map(|&row| self.features[row * width..(row + 1) * width].to_vec()).collect();
         self.agents = order.iter().map(|&row| self.agents[row]).collect();
         self.entities = order.iter().map(|&row| self.entities[row]).collect();
@@ -103,6 +115,12 @@ pub(super) struct MindEntry {
     pub mind: Mind,
     /// What it sees and may do; fixed by the groups that use it.
     pub space: Space,
+    /// Who decides from the tick at which `mind` finds the budget of its language model spent.
+    pub fallback: Option<Arc<dyn Policy>>,
+    /// Whether that tick has come.
+    pub fallen: bool,
+    /// Whether any of its agents decides more seldom than at every tick.
+    pub paced: bool,
     /// Only for learners: decisions whose outcome is open.
     pub memory: Option<DecisionMemory>,
     /// Since the last row of `learning.csv`.
@@ -116,6 +134,8 @@ pub(super) struct Minds {
     pub entries: Vec<MindEntry>,
     /// Choices that were not legal, this tick.
     pub illegal: u64,
+    /// Actions that agents went on with instead of deciding, this tick.
+    pub repeated: u64,
 }
 
 impl Minds {

@@ -9,6 +9,7 @@ use bevy_ecs::world::{EntityWorldMut, World};
 
 use super::components::{Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RoleId};
 use super::minds::Minds;
+use super::pace::Pace;
 use crate::base::AgentId;
 
 /// A group of agents as the scenario declares it.
@@ -28,6 +29,8 @@ pub struct Group {
     pub capabilities: Vec<String>,
     /// How many there are at the start.
     pub count: u32,
+    /// Every how many ticks they decide.
+    pub decide_every: u32,
 }
 
 /// The living, by id.
@@ -142,9 +145,9 @@ pub(super) fn cross_barrier(world: &mut World) {
                     continue;
                 }
                 let row = directory.alive.len() as u32;
-                let (role, persona, policy, llm) = {
+                let (role, persona, policy, llm, decide_every) = {
                     let group = &world.resource::<Population>().groups[usize::from(group)];
-                    (group.role, group.persona, group.policy, group.llm)
+                    (group.role, group.persona, group.policy, group.llm, group.decide_every)
                 };
                 let slot = minds.enter(policy);
                 let mut entity = world.spawn((
@@ -157,6 +160,9 @@ pub(super) fn cross_barrier(world: &mut World) {
                     Choice::default(),
                     Reward::default(),
                 ));
+                if decide_every > 1 {
+                    entity.insert(Pace::new(decide_every));
+                }
                 if let Some(birth) = birth {
                     birth(&mut entity);
                 }

@@ -11,8 +11,8 @@ use bevy_ecs::world::World;
 use super::builder::{AgentTable, Builder};
 use super::decide::{clear_decisions, decide};
 use super::domain::{BuildError, Domain, DomainData};
-use super::failure::{Failure, SimError};
-use super::language::{Language, LanguageQueue, answer_requests};
+use super::failure::{Failure, SimError, going_on};
+use super::language::{Language, LanguageCounted, LanguageQueue, answer_requests};
 use super::learn::{credit_rewards, learn};
 use super::mail::{Mail, Texts, deliver_mail};
 use super::minds::{DecisionMemory, Mind, MindEntry, Minds, ObservationBatch, Observations};
@@ -22,7 +22,7 @@ use super::population::{Directory, Population, cross_barrier};
 use super::spaces::{population_of, spaces_of_policies};
 use super::speak::{add_tables, write_memories};
 use super::tables::{Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns};
-use crate::base::{Chance, LanguageService, LearnStats, PolicyFile, Tick};
+use crate::base::{Chance, LanguageService, LearnStats, Policy, PolicyFile, Tick};
 use crate::record::TableSpec;
 use crate::scenario::Scenario;
 
@@ -63,14 +63,33 @@ impl Simulation {
         domain.check(scenario)?;
         let mut entries = Vec::new();
         let mut batches = Vec::new();
+        let fixed = |name: &String| {
+            options.minds.iter().find_map(|(known, mind)| match mind {
+                Mind::Fixed(policy) if known == name => Some(Arc::clone(policy)),
+                _ => None,
+            })
+        };
+        let mut fallbacks: BTreeMap<&str, Arc<dyn Policy>> = BTreeMap::new();
+        for group in &scenario.agents {
+            let Some(name) = &group.fallback else { continue };
+            let policy = fixed(name).ok_or_else(|| {
+                let message = format!("policy \"{name}\" cannot be fallen back to: it does not stay as it is");
+                let help = "name a hand-written policy, such as one of kind \"decision_list\" or \"random\"";
+                scenario.invalid(&format!("agents.{}.fallback", group.name), message, help)
+            })?;
+            fallbacks.insert(&group.policy, policy);
+        }
         for (name, mind) in options.minds {
             let Some(space) = spaces.get(&name).cloned() else {
                 let help = "name it in a group (`policy`, `compare`), or leave it out of the minds";
                 return Err(scenario.invalid(&format!("policy.{name}"), "no group of agents uses it", help).into());
             };
+            let fallback = fallbacks.remove(name.as_str());
+            let paced = scenario.agents.iter().any(|group| group.policy == name && group.decide_every > 1);
             let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(space.features.len()));
             let name = Arc::from(name);
-            entries.push(MindEntry { name, mind, space, memory, stats: LearnStats::default(), agents: 0 });
+            let stats = LearnStats::default();
+            entries.push(MindEntry { name, mind, space, fallback, fallen: false, paced, memory, stats, agents: 0 });
             batches.push(ObservationBatch::default());
         }
         let mut world = World::new();
@@ -86,12 +105,13 @@ impl Simulation {
         });
         world.insert_resource(Failure::default());
         world.insert_resource(Language(options.language));
+        world.insert_resource(LanguageCounted::default());
         world.insert_resource(LanguageQueue::default());
         world.insert_resource(Mail::default());
         world.insert_resource(Texts::default());
         world.insert_resource(Directory::default());
         world.insert_resource(Observations { batches });
-        world.insert_resource(Minds { entries, illegal: 0 });
+        world.insert_resource(Minds { entries, illegal: 0, repeated: 0 });
         world.insert_resource(population_of(scenario));
         world.insert_resource(Tables::default());
 
@@ -220,6 +240,9 @@ fn new_schedule(shuffle: Option<u64>) -> Schedule {
     });
     for pair in Phase::ALL.windows(2) {
         schedule.configure_sets(pair[0].before(pair[1]));
+    }
+    for phase in Phase::ALL {
+        schedule.configure_sets(phase.run_if(going_on));
     }
     schedule.add_systems((
         cross_barrier.in_set(Phase::Barrier),

@@ -41,14 +41,20 @@ pub fn spaces_of_policies(scenario: &Scenario, domain: &dyn Domain) -> Result<BT
                 "add `llm = \"NAME\"` to the group, and a table [llm.NAME]",
             ));
         }
-        for (key, policy) in
-            std::iter::once(("policy", &group.policy)).chain(group.compare.iter().map(|other| ("compare", other)))
-        {
+    }
+    // What is only fallen back to comes last, so that a mistake there is told there.
+    let own = scenario.agents.iter().flat_map(|group| {
+        let compared = group.compare.iter().map(move |other| (group, "compare", other));
+        std::iter::once((group, "policy", &group.policy)).chain(compared)
+    });
+    let fallbacks = scenario.agents.iter().filter_map(|group| Some((group, "fallback", group.fallback.as_ref()?)));
+    for (group, key, policy) in own.chain(fallbacks) {
+        if let Some(role) = roles.iter().find(|role| role.role == group.role) {
             let (space, other) =
                 spaces.entry(policy.clone()).or_insert_with(|| (role.space.clone(), group.role.clone()));
             if *space != role.space {
                 return Err(scenario.invalid(
-                    &at(key),
+                    &format!("agents.{}.{key}", group.name),
                     format!(
                         "policy \"{policy}\" already serves role \"{other}\", which sees and does other things than \"{}\"",
                         role.role
@@ -58,7 +64,31 @@ pub fn spaces_of_policies(scenario: &Scenario, domain: &dyn Domain) -> Result<BT
             }
         }
     }
+    check_fallbacks(scenario)?;
     Ok(spaces.into_iter().map(|(name, (space, _))| (name, space)).collect())
+}
+
+/// A policy is asked for all its agents together, and so it is all of them that another one takes over.
+fn check_fallbacks(scenario: &Scenario) -> Result<(), ScenarioError> {
+    let mut known: BTreeMap<&str, (&str, Option<&String>)> = BTreeMap::new();
+    for group in &scenario.agents {
+        let (other, fallback) = *known.entry(&group.policy).or_insert((&group.name, group.fallback.as_ref()));
+        if fallback != group.fallback.as_ref() {
+            let word = |fallback: Option<&String>| fallback.map_or("none".to_owned(), |name| format!("\"{name}\""));
+            return Err(scenario.invalid(
+                &format!("agents.{}.fallback", group.name),
+                format!(
+                    "groups \"{other}\" and \"{}\" share policy \"{}\", but fall back to {} and {}",
+                    group.name,
+                    group.policy,
+                    word(fallback),
+                    word(group.fallback.as_ref())
+                ),
+                "name the same `fallback` in both, or give each group a policy of its own",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The population that the scenario's groups declare, nobody born yet.
@@ -84,6 +114,7 @@ pub(super) fn population_of(scenario: &Scenario) -> Population {
             llm: group.llm.as_ref().map(|name| position(&models, name)),
             capabilities: group.capabilities.clone(),
             count: group.count,
+            decide_every: group.decide_every,
         };
         population.groups.push(declared);
     }

@@ -9,7 +9,7 @@ use bevy_ecs::system::{Query, Res, ResMut, SystemParam};
 use bevy_ecs::world::World;
 
 use super::components::{Agent, Llm, Mailbox};
-use super::language::{Language, LanguageQueue};
+use super::language::Language;
 use super::mail::{Mail, Texts};
 use super::minds::{Mind, Minds};
 use super::population::{Directory, Population};
@@ -63,7 +63,6 @@ pub(super) struct Speaking<'w, 's> {
     population: Res<'w, Population>,
     mail: Res<'w, Mail>,
     texts: Res<'w, Texts>,
-    queue: ResMut<'w, LanguageQueue>,
     tables: ResMut<'w, Tables>,
     agents: Query<'w, 's, (&'static Agent, &'static Llm, &'static Mailbox)>,
 }
@@ -83,7 +82,7 @@ impl Speaking<'_, '_> {
             .zip(decisions.agents)
             .map(|(entity, agent)| self.context(*entity, *agent))
             .collect::<Result<Vec<Context>, PolicyError>>()?;
-        let (language, counts) = (&self.language, self.queue.counts_mut());
+        let language = &self.language;
         let mut ask = |rows: &[usize], requests: &[Request]| -> Result<Vec<Answer>, LanguageError> {
             // One batch a model, in the order of the rows; a mind asks in that order.
             let mut models: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
@@ -94,7 +93,7 @@ impl Speaking<'_, '_> {
             for (model, places) in models {
                 let agents: Vec<AgentId> = places.iter().map(|&place| decisions.agents[rows[place]]).collect();
                 let asked: Vec<Request> = places.iter().map(|&place| requests[place].clone()).collect();
-                let replies = language.ask(counts, decisions.tick, model, &agents, &asked)?;
+                let replies = language.ask(decisions.tick, model, &agents, &asked)?;
                 for (place, reply) in places.into_iter().zip(replies) {
                     answers[place] = Some(reply.answer);
                 }

@@ -6,7 +6,7 @@ use bevy_ecs::resource::Resource;
 use bevy_ecs::system::{Query, Res, ResMut};
 
 use super::components::Agent;
-use super::language::LanguageQueue;
+use super::language::{Language, LanguageCounted};
 use super::mail::{Mail, Texts};
 use super::minds::{Mind, Minds};
 use super::now::{Now, Recording};
@@ -74,8 +74,10 @@ pub fn metric_columns() -> (Vec<Column>, Vec<Column>) {
             Column::new("messages", "messages", "messages delivered this tick"),
             Column::new("messages_lost", "messages", "messages whose recipient had left"),
             Column::new("actions_illegal", "actions", "choices that were not legal and were replaced"),
+            Column::new("actions_repeated", "actions", "actions that agents went on with between two decisions"),
             Column::new("llm_calls", "calls", "requests to language models"),
-            Column::new("llm_remembered", "calls", "of these, equal to an earlier request and answered without work"),
+            Column::new("llm_deduplicated", "calls", "of these, equal to an earlier request of this tick"),
+            Column::new("llm_remembered", "calls", "of the others, answered from the memory of earlier ticks"),
             Column::new("llm_tokens_read", "tokens", "prompt tokens computed (shared prefixes count once)"),
             Column::new("llm_tokens_answered", "tokens", "tokens written or scored"),
         ],
@@ -140,23 +142,27 @@ pub(super) fn close_rows(
     population: Res<Population>,
     mail: Res<Mail>,
     texts: Res<Texts>,
-    mut queue: ResMut<LanguageQueue>,
+    language: Res<Language>,
+    mut counted: ResMut<LanguageCounted>,
     mut minds: ResMut<Minds>,
     mut tables: ResMut<Tables>,
     agents: Query<&Agent>,
 ) {
     let tick = Value::from(now.tick.0);
-    let language = queue.counts();
-    queue.clear_counts();
+    let usage = language.0.usage();
+    let language = usage.since(&counted.0);
+    counted.0 = usage;
     let domain = std::mem::take(&mut tables.metrics);
     let engine = [
         Value::from(mail.delivered().len() as u64),
         Value::from(mail.undeliverable()),
         Value::from(minds.illegal),
+        Value::from(minds.repeated),
         Value::from(language.calls),
+        Value::from(language.deduplicated),
         Value::from(language.remembered),
-        Value::from(language.tokens_read),
-        Value::from(language.tokens_answered),
+        Value::from(language.prompt_tokens - language.reused_tokens),
+        Value::from(language.answer_tokens),
     ];
     tables.push("metrics", [tick.clone(), Value::from(directory.len() as u64)].into_iter().chain(domain).chain(engine));
 

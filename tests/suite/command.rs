@@ -220,9 +220,14 @@ fn help_tells_every_flag() {
     let common = ["--threads", "--offline", "--quiet"];
     let scenario = ["<SCENARIO>", "--seed", "--ticks", "--set"];
     for (command, flags) in [
-        (&["run"][..], [&scenario[..], &common, &["--out", "--replay", "--no-compare", "--json"]].concat()),
+        (
+            &["run"][..],
+            [&scenario[..], &common, &["--out", "--replay", "--no-compare", "--estimate", "--pilot", "--json"]]
+                .concat(),
+        ),
         (&["check"], [&scenario[..], &["--resolved"]].concat()),
         (&["verify"], [&common[..], &["<RUN>", "--replay"]].concat()),
+        (&["bench", "llm"], [&common[..], &["--model", "--repetitions", "--json"]].concat()),
         (&["schema"], vec!["--markdown"]),
         (&["completions"], vec!["<SHELL>", "bash"]),
         (&["assets"], vec!["list", "pull", "path", "verify"]),

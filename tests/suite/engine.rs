@@ -5,6 +5,7 @@
 mod brute_force;
 mod learning;
 mod mail_and_population;
+mod pace;
 mod phases;
 
 use std::collections::BTreeMap;

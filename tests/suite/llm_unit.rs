@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use llmagentos::base::{
-    AgentId, Answer, Ask, Choices, LanguageError, LanguageModel, LanguageService, Prompt, Reply, Request, Scored, Tick,
-    TokenCount,
+    AgentId, Answer, Ask, Choices, LanguageError, LanguageModel, LanguageService, LanguageUsage, Prompt, Reply,
+    Request, Scored, Tick, TokenCount,
 };
-use llmagentos::llm::{CandleModel, CandleOptions, HubUsage, LanguageHub, LoadError, ScriptedModel};
+use llmagentos::llm::{CandleModel, CandleOptions, LanguageHub, LoadError, ScriptedModel};
 
 use crate::support::{Shared, model_file};
 
@@ -124,7 +124,14 @@ fn equal_requests_are_answered_once() {
     );
     assert_eq!(replies[2].answer, replies[1].answer);
     assert_eq!(replies[2].tokens, TokenCount { prompt: 40, reused: 40, answer: 0 });
-    let usage = HubUsage { calls: 7, remembered: 2, prompt_tokens: 200, reused_tokens: 150, answer_tokens: 25 };
+    let usage = LanguageUsage {
+        calls: 7,
+        deduplicated: 1,
+        remembered: 1,
+        prompt_tokens: 200,
+        reused_tokens: 150,
+        answer_tokens: 25,
+    };
     assert_eq!(hub.usage(), usage);
 }
 

@@ -6,6 +6,7 @@ mod chance;
 mod command;
 mod contract;
 mod determinism;
+mod economy;
 mod embedding;
 mod end_to_end;
 mod engine;

@@ -51,7 +51,7 @@ fn answers(model: &CandleModel, requests: &[Request]) -> Vec<Answer> {
 fn scores(model: &CandleModel, request: &Request) -> Vec<f64> {
     match answers(model, std::slice::from_ref(request)).remove(0) {
         Answer::Scored(scored) => scored.scores,
-        Answer::Text(text) => panic!("a choice was answered with {text:?}"),
+        other => panic!("a choice was answered with {other:?}"),
     }
 }
 

@@ -188,6 +188,8 @@ fn a_scenario_is_read_with_its_defaults() {
         persona: "patient and brief".into(),
         policy: "front".into(),
         compare: Vec::new(),
+        fallback: None,
+        decide_every: 1,
         llm: Some("small".into()),
         capabilities: vec!["exceptions".into()],
     };
@@ -198,6 +200,8 @@ fn a_scenario_is_read_with_its_defaults() {
         persona: String::new(),
         policy: "guess".into(),
         compare: Vec::new(),
+        fallback: None,
+        decide_every: 1,
         llm: None,
         capabilities: Vec::new(),
     };
