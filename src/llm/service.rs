@@ -407,12 +407,13 @@ impl LanguageService for LanguageHub {
 fn check(request: &Request) -> Result<(), LanguageError> {
     match &request.ask {
         Ask::Choose(choices) if choices.options.is_empty() => Err(LanguageError::NoOptions),
-        Ask::Write { temperature, .. } if !temperature.is_finite() || *temperature < 0.0 => Err(
-            LanguageError::Backend(format!("temperature {temperature} is no sampling temperature: give a number ≥ 0")),
-        ),
-        Ask::Fill { temperature, .. } if !temperature.is_finite() || *temperature < 0.0 => Err(LanguageError::Backend(
-            format!("temperature {temperature} is no sampling temperature: give a number ≥ 0"),
-        )),
+        Ask::Write { temperature, .. } | Ask::Fill { temperature, .. }
+            if !temperature.is_finite() || *temperature < 0.0 =>
+        {
+            Err(LanguageError::Backend(format!(
+                "temperature {temperature} is no sampling temperature: give a number ≥ 0"
+            )))
+        }
         Ask::Fill { fields, .. } => check_form(fields).map_err(|error| LanguageError::Backend(error.to_string())),
         _ => Ok(()),
     }

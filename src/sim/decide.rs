@@ -91,7 +91,9 @@ pub(super) fn decide(
         if let Err(error) = outcome {
             failure.set(match error {
                 PolicyError::Language(error) => SimError::Language { tick: now.tick, error },
-                error => SimError::Policy { tick: now.tick, policy: entry.name.to_string(), error },
+                error @ PolicyError::Other(_) => {
+                    SimError::Policy { tick: now.tick, policy: entry.name.to_string(), error }
+                }
             });
             return;
         }
