@@ -120,6 +120,9 @@ struct RunArguments {
     /// Answer from the transcripts of this run folder; needs no model
     #[arg(long, value_name = "RUN")]
     replay: Option<PathBuf>,
+    /// With --replay: go on with the scenario's models at the first call that the transcript does not hold
+    #[arg(long, requires = "replay")]
+    then_live: bool,
     /// Leave out the policies that groups are compared with
     #[arg(long)]
     no_compare: bool,
@@ -262,6 +265,7 @@ fn run(arguments: &RunArguments, stop: &Arc<AtomicBool>) -> Result<RunOutcome, A
         threads: arguments.common.threads(),
         out: arguments.out.clone(),
         replay: arguments.replay.clone(),
+        then_live: arguments.then_live,
         compare: !arguments.no_compare,
         quiet: arguments.common.quiet,
         stop: Arc::clone(stop),

@@ -1,6 +1,7 @@
 //! The application floor: files, the wall clock, the network and the terminal live only here.
 
 pub mod assets;
+mod call_times;
 mod cli;
 mod comparison;
 mod error;

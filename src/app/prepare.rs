@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::assets::{Assets, Progress};
+use super::call_times::{CallTimes, TimedModel};
 use super::error::AppError;
 use super::registry::{check_scenario, domain_of, minds};
 use crate::base::LanguageModel;
@@ -73,6 +74,8 @@ pub struct Prepared {
     pub data_sources: BTreeMap<String, DataSource>,
     /// The models, in the order of their names; empty where they were left out.
     pub models: Vec<(String, SharedModel)>,
+    /// How long each of them took so far.
+    pub times: BTreeMap<String, CallTimes>,
     /// Saved policies to start from.
     pub saved: BTreeMap<String, crate::base::PolicyFile>,
     /// Where they came from.
@@ -102,12 +105,15 @@ impl Prepared {
         }
         let (saved, saved_sources) = load_policies(scenario)?;
         let mut models = Vec::new();
+        let mut times = BTreeMap::new();
         if !preparation.without_models {
             for (name, section) in &scenario.models {
-                models.push((name.clone(), SharedModel::new(load_model(scenario, section, preparation)?)));
+                let clock: &CallTimes = times.entry(name.clone()).or_default();
+                let model = TimedModel::new(load_model(scenario, section, preparation)?, clock.clone());
+                models.push((name.clone(), SharedModel::new(Box::new(model))));
             }
         }
-        Ok(Self { data, data_sources, models, saved, saved_sources })
+        Ok(Self { data, data_sources, models, times, saved, saved_sources })
     }
 
     /// The scenario's policies, with what was saved of them loaded.

@@ -17,8 +17,8 @@ use super::prepare::{Preparation, Prepared};
 use super::progress::RunBar;
 use super::registry::{domain_of, kinds};
 use crate::base::{LanguageError, LanguageModel, PolicyFile};
-use crate::llm::LanguageHub;
-use crate::record::{Manifest, RunFolder, Settled, sha256_hex, write_policy};
+use crate::llm::{CallSources, LanguageHub, Prices, SharedModel};
+use crate::record::{Manifest, PartialReplay, RunFolder, Settled, sha256_hex, write_policy};
 use crate::scenario::Scenario;
 use crate::sim::{BuildError, Domain, Mind, Options, SimError, Simulation};
 
@@ -30,6 +30,8 @@ pub struct RunOptions {
     pub out: PathBuf,
     /// Answer from the transcripts of this run folder instead of from models.
     pub replay: Option<PathBuf>,
+    /// With `replay`: go on with the models at the first call that the transcript does not hold.
+    pub then_live: bool,
     /// Also run the policies that groups are compared with.
     pub compare: bool,
     /// No bar, no talk.
@@ -80,7 +82,7 @@ pub fn run_scenario(
         progress,
         stop: Arc::clone(&options.stop),
         pool: &pool,
-        without_models: options.replay.is_some(),
+        without_models: options.replay.is_some() && !options.then_live,
     };
     let started = Instant::now();
     let prepared = Prepared::new(scenario, &mut preparation)?;
@@ -93,6 +95,7 @@ pub fn run_scenario(
         folder: &mut folder,
         phases: vec![("prepare".to_owned(), loaded)],
         ticks: 0,
+        partial_replay: BTreeMap::new(),
     };
     if let Some(text) = pool.install(|| course.forecast())? {
         preparation.progress.note(&text);
@@ -111,7 +114,12 @@ pub fn run_scenario(
             comparison.push((name, summary));
         }
     }
-    let (phases, ticks) = (course.phases, course.ticks);
+    let (phases, ticks, partial_replay) = (course.phases, course.ticks, course.partial_replay);
+    for (place, replay) in &partial_replay {
+        if let Some(departure) = &replay.departure {
+            preparation.progress.note(&format!("{place}: live from here on: {departure}"));
+        }
+    }
     if comparison.len() > 1 {
         folder.append("", &comparison_table(&comparison))?;
     }
@@ -121,10 +129,11 @@ pub fn run_scenario(
     for (name, policy) in &learned {
         folder.write(&format!("policies/{name}.safetensors"), &write_policy(policy, &scenario_sha256))?;
     }
-    let models = match replayed {
-        Some(manifest) => manifest.models,
+    let (models, partial_replay) = match replayed.filter(|_| !options.then_live) {
+        Some(manifest) => (manifest.models, manifest.partial_replay),
         None => {
-            prepared.models.iter().map(|(name, model)| (name.clone(), model.identity().into_iter().collect())).collect()
+            let of = |(name, model): &(String, SharedModel)| (name.clone(), model.identity().into_iter().collect());
+            (prepared.models.iter().map(of).collect(), partial_replay)
         }
     };
     let mut manifest = Manifest {
@@ -138,6 +147,7 @@ pub fn run_scenario(
         compare: options.compare,
         outcome: "complete".to_owned(),
         models,
+        partial_replay,
         data: prepared.data_sources.clone(),
         loaded_policies: prepared.saved_sources.clone(),
         summary,
@@ -147,7 +157,15 @@ pub fn run_scenario(
     let text = serde_json::to_string_pretty(&manifest).expect("plain data") + "\n";
     folder.write("manifest.json", text.as_bytes())?;
     let seconds = started.elapsed().as_secs_f64();
-    folder.write("timings.json", timings(&phases, ticks, seconds, options.threads).as_bytes())?;
+    let mut language = serde_json::Map::new();
+    for (name, times) in &prepared.times {
+        let prices = Prices::of(&scenario.models[name]);
+        language.insert(name.clone(), times.json(prices));
+        if let Some(prices) = prices {
+            preparation.progress.note(&times.cost(name, prices));
+        }
+    }
+    folder.write("timings.json", timings(&phases, ticks, seconds, options.threads, language).as_bytes())?;
     let folder = folder.publish(&folder_name(scenario, &scenario_sha256))?;
     Ok(RunOutcome { folder, manifest, comparison, seconds })
 }
@@ -157,7 +175,13 @@ fn folder_name(scenario: &Scenario, scenario_sha256: &str) -> String {
     format!("{}-{}-s{}", scenario.name, &scenario_sha256[..8], scenario.seed)
 }
 
-fn timings(phases: &[(String, Duration)], ticks: u64, seconds: f64, threads: usize) -> String {
+fn timings(
+    phases: &[(String, Duration)],
+    ticks: u64,
+    seconds: f64,
+    threads: usize,
+    language: serde_json::Map<String, serde_json::Value>,
+) -> String {
     let mut simulated = Duration::ZERO;
     let parts: serde_json::Map<String, serde_json::Value> = phases
         .iter()
@@ -173,6 +197,7 @@ fn timings(phases: &[(String, Duration)], ticks: u64, seconds: f64, threads: usi
         "threads": threads,
         "ticks_per_second": ticks as f64 / simulated.as_secs_f64().max(1e-9),
         "phases_seconds": parts,
+        "language": language,
     });
     serde_json::to_string_pretty(&value).expect("plain data") + "\n"
 }
@@ -201,25 +226,32 @@ struct Course<'a> {
     folder: &'a mut RunFolder,
     phases: Vec<(String, Duration)>,
     ticks: u64,
+    partial_replay: BTreeMap<String, PartialReplay>,
 }
 
 impl Course<'_> {
-    fn hub(&self, place: &str) -> Result<LanguageHub, AppError> {
+    /// The hub of a run, and the SHA-256 of the record that it begins with where it can go on with models.
+    fn hub(&self, place: &str) -> Result<(LanguageHub, Option<String>), AppError> {
         let transcript: Box<dyn Write + Send> = Box::new(self.folder.stream(&transcript_name(place))?);
+        let models = || {
+            let of = |(name, model): &(String, SharedModel)| {
+                (name.clone(), Box::new(model.clone()) as Box<dyn LanguageModel>)
+            };
+            self.prepared.models.iter().map(of).collect()
+        };
         let Some(replay) = &self.options.replay else {
-            let models = self
-                .prepared
-                .models
-                .iter()
-                .map(|(name, model)| (name.clone(), Box::new(model.clone()) as Box<dyn LanguageModel>))
-                .collect();
-            return Ok(LanguageHub::new(models, Some(transcript)));
+            return Ok((LanguageHub::new(models(), Some(transcript)), None));
         };
         let path = replay.join(transcript_name(place));
         let unusable = |problem: String| AppError::Transcript { path: path.clone(), problem };
         let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
+        let unreadable = |error: crate::llm::RecordError| unusable(error.to_string());
+        if self.options.then_live {
+            let hub = LanguageHub::replay_then(&text, models(), Some(transcript)).map_err(unreadable)?;
+            return Ok((hub, Some(sha256_hex(text.as_bytes()))));
+        }
         let names = self.scenario.models.keys().cloned().collect();
-        LanguageHub::replay(&text, names, Some(transcript)).map_err(|error| unusable(error.to_string()))
+        Ok((LanguageHub::replay(&text, names, Some(transcript)).map_err(unreadable)?, None))
     }
 
     fn simulation(
@@ -247,7 +279,8 @@ impl Course<'_> {
 
     /// How long the run will take, measured on the models that it will use.
     fn forecast(&self) -> Result<Option<String>, AppError> {
-        if self.prepared.models.is_empty() {
+        // What is replayed first may never ask a model.
+        if self.prepared.models.is_empty() || self.options.replay.is_some() {
             return Ok(None);
         }
         let silent = Arc::new(LanguageHub::new(Vec::new(), None));
@@ -268,7 +301,8 @@ impl Course<'_> {
         messages: bool,
     ) -> Result<(Vec<Settled>, BTreeMap<String, PolicyFile>), AppError> {
         let started = Instant::now();
-        let hub = Arc::new(self.hub(place)?);
+        let (hub, record) = self.hub(place)?;
+        let hub = Arc::new(hub);
         let mut simulation = self.simulation(Arc::clone(&hub), minds, messages)?;
         let mut bar = RunBar::new(self.scenario.ticks, self.options.quiet, label, self.domain.live());
         while !simulation.is_over() {
@@ -290,6 +324,11 @@ impl Course<'_> {
         self.ticks += self.scenario.ticks;
         let phase = if place.is_empty() { "run" } else { place.trim_end_matches('/') };
         self.phases.push((phase.to_owned(), started.elapsed()));
+        if let Some(transcript_sha256) = record {
+            let CallSources { from_record, from_models, remembered, departure } = hub.sources();
+            let replay = PartialReplay { transcript_sha256, from_record, from_models, remembered, departure };
+            self.partial_replay.insert(phase.to_owned(), replay);
+        }
         Ok((self.domain.summary(&simulation), simulation.learned()))
     }
 }

@@ -26,6 +26,6 @@ pub use error::LoadError;
 pub use kernels::KernelChoice;
 pub use openai::{OpenAiSettings, Prices, Scoring, TokenLimitField};
 pub use scripted::ScriptedModel;
-pub use service::{HubUsage, LanguageHub};
+pub use service::{CallSources, HubUsage, LanguageHub};
 pub use shared_model::SharedModel;
 pub use transcript::{Record, RecordError};

@@ -27,6 +27,19 @@ pub struct HubUsage {
     pub answer_tokens: u64,
 }
 
+/// Where a hub that was given a record and models had its answers from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallSources {
+    /// Calls answered by the record.
+    pub from_record: u64,
+    /// Calls answered by a model, after the record had ended to match.
+    pub from_models: u64,
+    /// Calls after that whose answer was remembered from either.
+    pub remembered: u64,
+    /// The call at which the record ended to match, and how.
+    pub departure: Option<String>,
+}
+
 /// The language models of a run behind [`LanguageService`].
 pub struct LanguageHub {
     names: Vec<Arc<str>>,
@@ -37,6 +50,8 @@ pub struct LanguageHub {
 enum Source {
     Models(Vec<Box<dyn LanguageModel>>),
     Record(Record),
+    /// The record for as long as it matches, then the models.
+    RecordThenModels(Record, Vec<Box<dyn LanguageModel>>),
 }
 
 #[derive(Default)]
@@ -47,6 +62,7 @@ struct State {
     tick: Option<Tick>,
     transcript: Option<Box<dyn Write + Send>>,
     usage: HubUsage,
+    sources: CallSources,
 }
 
 #[derive(Clone)]
@@ -78,6 +94,21 @@ impl LanguageHub {
         Ok(Self::with_source(names.into_iter().map(Into::into).collect(), Source::Record(record), transcript))
     }
 
+    /// A hub that answers from an earlier run's transcript for as long as the calls are those of that run, and from the
+    /// models after the first that is not. What the record answered until then is remembered.
+    ///
+    /// # Errors
+    /// When a line of the transcript is not one that a run wrote.
+    pub fn replay_then(
+        transcript_text: &str,
+        models: Vec<(String, Box<dyn LanguageModel>)>,
+        transcript: Option<Box<dyn Write + Send>>,
+    ) -> Result<Self, RecordError> {
+        let record = Record::parse(transcript_text)?;
+        let (names, models): (Vec<_>, Vec<_>) = models.into_iter().map(|(name, model)| (name.into(), model)).unzip();
+        Ok(Self::with_source(names, Source::RecordThenModels(record, models), transcript))
+    }
+
     fn with_source(names: Vec<Arc<str>>, source: Source, transcript: Option<Box<dyn Write + Send>>) -> Self {
         Self { names, source, state: Mutex::new(State { transcript, ..State::default() }) }
     }
@@ -100,25 +131,32 @@ impl LanguageHub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).usage
     }
 
+    /// Where the answers came from so far; counted only where there is a record and models too.
+    #[must_use]
+    pub fn sources(&self) -> CallSources {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).sources.clone()
+    }
+
     /// For every model its name and what computes its answers.
     #[must_use]
     pub fn identity(&self) -> Vec<(String, Vec<(String, String)>)> {
         let of = |place: usize| match &self.source {
-            Source::Models(models) => models[place].identity(),
+            Source::Models(models) | Source::RecordThenModels(_, models) => models[place].identity(),
             Source::Record(_) => vec![("backend".to_owned(), "replay".to_owned())],
         };
         self.names.iter().enumerate().map(|(place, name)| (name.to_string(), of(place))).collect()
     }
 
-    /// Answers from the models: each request that is new to its model once, all new ones as one batch.
+    /// Answers from the models: each request that is new to its model once, all new ones as one batch. The first of
+    /// them is call `first_call`.
     fn answer_from_models(
         state: &mut State,
         model: &dyn LanguageModel,
         number: u16,
+        first_call: u64,
         requests: &[Request],
     ) -> Result<Vec<(Reply, u64)>, LanguageError> {
         let keys: Vec<(u16, [u8; 32])> = requests.iter().map(|request| (number, request_digest(request))).collect();
-        let first_call = state.usage.calls;
         let mut fresh: BTreeMap<(u16, [u8; 32]), usize> = BTreeMap::new();
         let mut places = Vec::new();
         for (place, key) in keys.iter().enumerate() {
@@ -154,6 +192,54 @@ impl LanguageHub {
 }
 
 impl State {
+    /// The record's reply to the next call of `agent` at `tick`.
+    fn look_up(
+        &mut self,
+        record: &Record,
+        tick: Tick,
+        agent: AgentId,
+        model: &str,
+        request: &Request,
+    ) -> Result<(Reply, u64), LanguageError> {
+        let occurrence = self.occurrences.entry(agent).or_default();
+        let found = record.reply((tick, agent, *occurrence), model, request)?;
+        *occurrence += 1;
+        Ok(found)
+    }
+
+    /// The record's replies up to the first request that is not the record's; none once there was one.
+    fn answer_while_recorded(
+        &mut self,
+        record: &Record,
+        (tick, number, name): (Tick, u16, &str),
+        agents: &[AgentId],
+        requests: &[Request],
+    ) -> Result<Vec<(Reply, u64)>, LanguageError> {
+        let mut answered = Vec::new();
+        if self.sources.departure.is_some() {
+            return Ok(answered);
+        }
+        for (agent, request) in agents.iter().zip(requests) {
+            let (reply, same_as) = match self.look_up(record, tick, *agent, name, request) {
+                Ok(found) => found,
+                Err(LanguageError::Replay(how)) => {
+                    self.sources.departure = Some(how);
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            if !reply.remembered {
+                // The call's number here is its number in the record: all calls so far were the record's.
+                let known =
+                    Remembered { call: same_as, answer: reply.answer.clone(), prompt_tokens: reply.tokens.prompt };
+                self.memory.insert((number, request_digest(request)), known);
+            }
+            self.sources.from_record += 1;
+            answered.push((reply, same_as));
+        }
+        Ok(answered)
+    }
+
     /// The reply from memory: a fresh one when its own tokens are given.
     fn recall(&self, key: &(u16, [u8; 32]), fresh: Option<&TokenCount>) -> (Reply, u64) {
         let known = &self.memory[key];
@@ -203,14 +289,27 @@ impl LanguageService for LanguageHub {
         }
         let answered = match &self.source {
             Source::Models(models) => {
-                Self::answer_from_models(&mut state, &*models[usize::from(model)], model, requests)?
+                let first_call = state.usage.calls;
+                Self::answer_from_models(&mut state, &*models[usize::from(model)], model, first_call, requests)?
             }
             Source::Record(record) => {
                 let mut answered = Vec::with_capacity(requests.len());
                 for (agent, request) in agents.iter().zip(requests) {
-                    let occurrence = state.occurrences.entry(*agent).or_default();
-                    answered.push(record.reply((tick, *agent, *occurrence), name, request)?);
-                    *occurrence += 1;
+                    answered.push(state.look_up(record, tick, *agent, name, request)?);
+                }
+                answered
+            }
+            Source::RecordThenModels(record, models) => {
+                let mut answered = state.answer_while_recorded(record, (tick, model, name), agents, requests)?;
+                let left = &requests[answered.len()..];
+                if !left.is_empty() {
+                    let first_call = state.usage.calls + answered.len() as u64;
+                    let live = &*models[usize::from(model)];
+                    let live = Self::answer_from_models(&mut state, live, model, first_call, left)?;
+                    let remembered = live.iter().filter(|(reply, _)| reply.remembered).count() as u64;
+                    state.sources.remembered += remembered;
+                    state.sources.from_models += live.len() as u64 - remembered;
+                    answered.extend(live);
                 }
                 answered
             }

@@ -220,7 +220,10 @@ fn help_tells_every_flag() {
     let common = ["--threads", "--offline", "--quiet"];
     let scenario = ["<SCENARIO>", "--seed", "--ticks", "--set"];
     for (command, flags) in [
-        (&["run"][..], [&scenario[..], &common, &["--out", "--replay", "--no-compare", "--json"]].concat()),
+        (
+            &["run"][..],
+            [&scenario[..], &common, &["--out", "--replay", "--then-live", "--no-compare", "--json"]].concat(),
+        ),
         (&["check"], [&scenario[..], &["--resolved"]].concat()),
         (&["verify"], [&common[..], &["<RUN>", "--replay"]].concat()),
         (&["schema"], vec!["--markdown"]),
