@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::assets::{self, AssetError, AssetSettings, Assets, AssetsCommand, TerminalProgress};
 use super::error::{AppError, ExitCode};
+use super::generate::{GenerateOptions, generate_personas};
 use super::prepare::load_scenario;
 use super::registry::kinds;
 use super::run::{RunOptions, RunOutcome, run_scenario};
@@ -48,6 +49,19 @@ enum Command {
         /// Answer from the run's own transcripts; needs no model
         #[arg(long)]
         replay: bool,
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+    /// Make a file of personas for a group of agents
+    Generate {
+        /// A file that declares them
+        spec: PathBuf,
+        /// Put them into this file
+        #[arg(long)]
+        out: PathBuf,
+        /// Use another seed
+        #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+        seed: Option<u64>,
         #[command(flatten)]
         common: CommonArguments,
     },
@@ -228,6 +242,21 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
                 return Ok(ExitCode::Differs);
             }
             writeln!(stdout, "{}: the same bytes", run.display())?;
+        }
+        Command::Generate { spec, out, seed, common } => {
+            let assets = asset_store(common.offline, stop)?;
+            let options = GenerateOptions { out, seed, threads: common.threads(), stop: Arc::clone(stop) };
+            let (count, diversity) =
+                talk(common.quiet, |progress| generate_personas(&spec, &assets, progress, &options))?;
+            let distance =
+                diversity.mean_distance.map_or_else(|| "not measured".to_owned(), |found| format!("{found:.4}"));
+            writeln!(
+                stdout,
+                "{}: {count} personas; mean distance {distance}, distinct-1 {:.3}, distinct-2 {:.3}",
+                options.out.display(),
+                diversity.distinct_1,
+                diversity.distinct_2
+            )?;
         }
         Command::Assets(command) => {
             let assets = asset_store(false, stop)?;

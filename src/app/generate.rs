@@ -44,7 +44,8 @@ pub fn generate_personas(
     settings.seed = options.seed.unwrap_or(settings.seed);
     for model in models.values() {
         let known: Vec<&str> = kinds().models.iter().map(|kind| kind.name).collect();
-        let kind = kinds().models.iter().find(|kind| kind.name == model.kind()).ok_or_else(|| model.invalid_kind(&known))?;
+        let kind =
+            kinds().models.iter().find(|kind| kind.name == model.kind()).ok_or_else(|| model.invalid_kind(&known))?;
         (kind.settings.resolve)(model)?;
     }
     let writer = settings.write.as_ref().map(|write| write.llm.clone());
@@ -69,10 +70,11 @@ pub fn generate_personas(
     }
     let of = |name: &Option<String>| name.as_ref().map(|name| &*loaded[name]);
     let generation_models = GenerationModels { writer: of(&writer), embedder: of(&embedder) };
-    let (personas, diversity) = pool.install(|| generate(&settings, generation_models)).map_err(|error| match error {
-        GenerationError::Language(crate::base::LanguageError::Interrupted) => AppError::Interrupted,
-        error => AppError::Generation(error),
-    })?;
+    let (personas, diversity) =
+        pool.install(|| generate(&settings, generation_models)).map_err(|error| match error {
+            GenerationError::Language(crate::base::LanguageError::Interrupted) => AppError::Interrupted,
+            error => AppError::Generation(error),
+        })?;
     let identities: BTreeMap<&String, BTreeMap<String, String>> =
         loaded.iter().map(|(name, model)| (name, model.identity().into_iter().collect())).collect();
     let count = personas.len();

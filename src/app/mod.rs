@@ -1,4 +1,5 @@
-//! The application floor: files, the wall clock, the network and the terminal live only here.
+//! The application floor: files, the wall clock and the terminal live only here; the network too, but for models behind a
+//! URL.
 
 pub mod assets;
 mod call_times;
@@ -6,6 +7,7 @@ mod cli;
 mod comparison;
 mod error;
 mod forecast;
+mod generate;
 mod prepare;
 mod progress;
 mod registry;
@@ -15,6 +17,7 @@ mod verify;
 
 pub use cli::main_with;
 pub use error::{AppError, ExitCode};
+pub use generate::{GenerateOptions, generate_personas};
 pub use prepare::{Preparation, Prepared, load_scenario};
 pub use registry::{POLICY_KINDS, check_scenario, domain_of, kinds};
 pub use run::{RunOptions, RunOutcome, run_scenario};

@@ -11,7 +11,7 @@ use super::assets::{Assets, Progress};
 use super::call_times::{CallTimes, TimedModel};
 use super::error::AppError;
 use super::registry::{check_scenario, domain_of, minds};
-use crate::base::LanguageModel;
+use crate::base::{LanguageModel, Persona, PersonaFile};
 use crate::llm::{BACKENDS, LoadContext, SharedModel};
 use crate::record::{DataSource, read_policy, sha256_hex};
 use crate::rl::ALGORITHMS;
@@ -52,6 +52,18 @@ pub fn load_scenario(path: &Path, overrides: &[Override]) -> Result<Scenario, Ap
     Ok(scenario)
 }
 
+/// The text of a file that somebody named.
+pub(super) fn read_text(path: &Path, help: &str) -> Result<String, AppError> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let problem = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            std::io::ErrorKind::InvalidData => "is not UTF-8 text".to_owned(),
+            _ => error.to_string(),
+        };
+        AppError::File { path: path.to_owned(), problem, help: help.to_owned() }
+    })
+}
+
 /// What a preparation is allowed and told.
 pub struct Preparation<'a> {
     /// Where models and data come from.
@@ -72,6 +84,8 @@ pub struct Prepared {
     pub data: DomainData,
     /// Where they came from.
     pub data_sources: BTreeMap<String, DataSource>,
+    /// Who the agents are, by the name of their group.
+    pub personas: BTreeMap<String, Vec<Persona>>,
     /// The models, in the order of their names; empty where they were left out.
     pub models: Vec<(String, SharedModel)>,
     /// How long each of them took so far.
@@ -103,17 +117,32 @@ impl Prepared {
             data_sources.insert(need.key.to_owned(), DataSource { source, sha256: sha256_hex(&bytes) });
             data.0.insert(need.key, bytes.into());
         }
+        let mut personas = BTreeMap::new();
+        for group in &scenario.agents {
+            let Some(source) = &group.personas else { continue };
+            let path = Path::new(source);
+            let text = read_text(path, "`llmagentos generate` makes files of personas; docs/GENERATION.md shows how")?;
+            let known = domain_of(scenario)?.traits(&group.role);
+            let file = PersonaFile::read(&text, &group.role, known).map_err(|problem| AppError::File {
+                path: path.to_owned(),
+                problem,
+                help: format!("the group \"{}\" takes its `personas` from it", group.name),
+            })?;
+            personas.insert(group.name.clone(), file.personas);
+            let source = DataSource { source: source.clone(), sha256: sha256_hex(text.as_bytes()) };
+            data_sources.insert(format!("agents.{}.personas", group.name), source);
+        }
         let (saved, saved_sources) = load_policies(scenario)?;
         let mut models = Vec::new();
         let mut times = BTreeMap::new();
         if !preparation.without_models {
             for (name, section) in &scenario.models {
                 let clock: &CallTimes = times.entry(name.clone()).or_default();
-                let model = TimedModel::new(load_model(scenario, section, preparation)?, clock.clone());
+                let model = TimedModel::new(load_model(scenario.seed, section, preparation)?, clock.clone());
                 models.push((name.clone(), SharedModel::new(Box::new(model))));
             }
         }
-        Ok(Self { data, data_sources, models, times, saved, saved_sources })
+        Ok(Self { data, data_sources, personas, models, times, saved, saved_sources })
     }
 
     /// The scenario's policies, with what was saved of them loaded.
@@ -135,8 +164,9 @@ impl Prepared {
     }
 }
 
-fn load_model(
-    scenario: &Scenario,
+/// Makes the model of a section ready.
+pub(super) fn load_model(
+    seed: u64,
     section: &crate::scenario::Section,
     preparation: &mut Preparation<'_>,
 ) -> Result<Box<dyn LanguageModel>, AppError> {
@@ -158,7 +188,7 @@ fn load_model(
             (None, None) => unreachable!("a backend that needs a file names one"),
         }),
     };
-    let context = LoadContext { stop: Arc::clone(&preparation.stop), seed: scenario.seed };
+    let context = LoadContext { stop: Arc::clone(&preparation.stop), seed };
     Ok(preparation.pool.install(|| (backend.load)(section, path.as_deref(), &context))?)
 }
 

@@ -264,6 +264,7 @@ impl Course<'_> {
             minds,
             language: hub,
             data: self.prepared.data.clone(),
+            personas: self.prepared.personas.clone(),
             messages,
             shuffle_systems: self.options.shuffle_systems,
         };

@@ -7,6 +7,7 @@ mod backends;
 mod calibration;
 mod candle_model;
 mod error;
+mod generation;
 mod gguf;
 mod kernels;
 mod linear;
@@ -23,6 +24,9 @@ mod transcript;
 pub use backends::{BACKENDS, Backend, BackendError, LoadContext, ModelFile};
 pub use candle_model::{CandleModel, CandleOptions};
 pub use error::LoadError;
+pub use generation::{
+    GENERATION, GenerationError, GenerationModels, GenerationSettings, TraitSettings, WriteSettings, generate,
+};
 pub use kernels::KernelChoice;
 pub use openai::{OpenAiSettings, Prices, Scoring, TokenLimitField};
 pub use scripted::ScriptedModel;

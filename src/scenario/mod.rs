@@ -6,6 +6,7 @@
 mod check;
 mod error;
 mod file;
+mod other_file;
 mod overrides;
 mod path;
 mod read;
@@ -20,6 +21,7 @@ mod words;
 
 pub use error::{MAX_BYTES, ScenarioError, check_size};
 pub use file::{AgentGroup, Clock, MAX_AGENTS, MINIMAL_EXAMPLE, RecordSettings, Scenario};
+pub use other_file::section_file;
 pub use overrides::Override;
 pub use reference::reference;
 pub use schema::json_schema;

@@ -21,7 +21,7 @@ use super::phase::Phase;
 use super::population::{Directory, Population, cross_barrier};
 use super::spaces::{population_of, spaces_of_policies};
 use super::tables::{Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns};
-use crate::base::{Chance, LanguageService, LearnStats, PolicyFile, Tick};
+use crate::base::{Chance, LanguageService, LearnStats, Persona, PolicyFile, Tick};
 use crate::record::TableSpec;
 use crate::scenario::Scenario;
 
@@ -33,6 +33,8 @@ pub struct Options {
     pub language: Arc<dyn LanguageService>,
     /// The domain's files.
     pub data: DomainData,
+    /// Who the agents are, by the name of their group, where they are not all alike.
+    pub personas: BTreeMap<String, Vec<Persona>>,
     /// Write `messages`, if the scenario records them.
     pub messages: bool,
     /// Runs systems that have no order among them in an order shuffled by this number. Results must not change: a
@@ -90,7 +92,7 @@ impl Simulation {
         world.insert_resource(Directory::default());
         world.insert_resource(Observations { batches });
         world.insert_resource(Minds { entries, illegal: 0 });
-        world.insert_resource(population_of(scenario));
+        world.insert_resource(population_of(scenario, &options.personas));
         world.insert_resource(Tables::default());
 
         let mut builder =

@@ -226,6 +226,7 @@ fn help_tells_every_flag() {
         ),
         (&["check"], [&scenario[..], &["--resolved"]].concat()),
         (&["verify"], [&common[..], &["<RUN>", "--replay"]].concat()),
+        (&["generate"], [&common[..], &["<SPEC>", "--out", "--seed"]].concat()),
         (&["schema"], vec!["--markdown"]),
         (&["completions"], vec!["<SHELL>", "bash"]),
         (&["assets"], vec!["list", "pull", "path", "verify"]),

@@ -11,6 +11,7 @@ mod end_to_end;
 mod engine;
 mod errors;
 mod finance;
+mod generation;
 mod golden;
 mod llm_unit;
 mod openai;

@@ -22,7 +22,7 @@ pub use settings::{CustomerServiceSettings, RewardSettings, Words};
 pub use state::Counts;
 pub use tasks::{Task, read_tasks};
 
-use crate::base::Tick;
+use crate::base::{Tick, TraitSpec};
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType};
 use crate::sim::{
@@ -56,6 +56,10 @@ impl Domain for CustomerService {
             DataNeed { key: "tasks", asset: "tau2-retail-tasks", path: settings.tasks_path },
             DataNeed { key: "database", asset: "tau2-retail-db", path: settings.database_path },
         ])
+    }
+
+    fn traits(&self, role: &str) -> &'static [TraitSpec] {
+        if role == "customer" { advance::TRAITS } else { &[] }
     }
 
     fn tables(&self) -> Vec<TableSpec> {
@@ -107,6 +111,7 @@ impl Domain for CustomerService {
         let has_specialists = of_role("specialist").iter().any(|&group| groups[usize::from(group)].count > 0);
         let mut desk = Desk {
             arrival_rate: settings.arrivals_per_hour * scenario.clock.seconds_per_tick / 3600.0,
+            ticks_per_minute: 60.0 / scenario.clock.seconds_per_tick,
             patience_ticks: settings.patience_minutes * 60.0 / scenario.clock.seconds_per_tick,
             settings,
             tasks,

@@ -9,11 +9,8 @@ use super::traits::placeholders;
 use crate::scenario::{Kind, ScenarioError, Section, Settings, SettingsType};
 
 /// The whole file, but its `[llm.NAME]` tables.
-pub static GENERATION: Kind = Kind {
-    name: "generation",
-    about: "personas to be made",
-    settings: SettingsType::of::<GenerationSettings>(),
-};
+pub static GENERATION: Kind =
+    Kind { name: "generation", about: "personas to be made", settings: SettingsType::of::<GenerationSettings>() };
 
 /// Personas to be made: how many, with which traits, and where their texts come from.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -128,7 +125,11 @@ impl Settings for GenerationSettings {
                 (Some(low), Some(high), true) if low <= high => {}
                 (None, None, false) => {
                     if drawn.values.values().any(|weight| *weight < 0.0) || drawn.values.values().sum::<f64>() <= 0.0 {
-                        return Err(section.invalid(&key, "weights are not negative, and one is above 0", "for example values = { calm = 3, cross = 1 }"));
+                        return Err(section.invalid(
+                            &key,
+                            "weights are not negative, and one is above 0",
+                            "for example values = { calm = 3, cross = 1 }",
+                        ));
                     }
                 }
                 _ => {
