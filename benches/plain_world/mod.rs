@@ -1,6 +1,7 @@
 //! A world in which every agent sees nothing, waits, and sends one letter a tick to somebody drawn at random: what is
 //! left to measure is the engine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bevy_ecs::entity::Entity;
@@ -107,6 +108,7 @@ pub fn simulation(agents: u32) -> Simulation {
         minds: vec![("mind".to_owned(), Mind::Fixed(Arc::new(Idle)))],
         language: Arc::new(LanguageHub::new(vec![], None)),
         data: DomainData::default(),
+        personas: BTreeMap::new(),
         messages: false,
         shuffle_systems: None,
     };

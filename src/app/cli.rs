@@ -12,6 +12,7 @@ use super::assets::{self, AssetError, AssetSettings, Assets, AssetsCommand, Term
 use super::bench::{BenchOptions, bench_llm};
 use super::error::{AppError, ExitCode};
 use super::estimate::estimate_scenario;
+use super::generate::{GenerateOptions, generate_personas};
 use super::prepare::load_scenario;
 use super::prompt::{Whose, prompts_of};
 use super::registry::kinds;
@@ -68,6 +69,19 @@ enum Command {
     /// Measure speeds on this machine
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Make a file of personas for a group of agents
+    Generate {
+        /// A file that declares them
+        spec: PathBuf,
+        /// Put them into this file
+        #[arg(long)]
+        out: PathBuf,
+        /// Use another seed
+        #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+        seed: Option<u64>,
+        #[command(flatten)]
+        common: CommonArguments,
+    },
     /// Fetch and check the models and data that scenarios use
     #[command(subcommand)]
     Assets(AssetsCommand),
@@ -155,6 +169,9 @@ struct RunArguments {
     /// Answer from the transcripts of this run folder; needs no model
     #[arg(long, value_name = "RUN")]
     replay: Option<PathBuf>,
+    /// With --replay: go on with the scenario's models at the first call that the transcript does not hold
+    #[arg(long, requires = "replay")]
+    then_live: bool,
     /// Leave out the policies that groups are compared with
     #[arg(long)]
     no_compare: bool,
@@ -301,6 +318,21 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
                 writeln!(stdout, "{}", bench_table(&bench))?;
             }
         }
+        Command::Generate { spec, out, seed, common } => {
+            let assets = asset_store(common.offline, stop)?;
+            let options = GenerateOptions { out, seed, threads: common.threads(), stop: Arc::clone(stop) };
+            let (count, diversity) =
+                talk(common.quiet, |progress| generate_personas(&spec, &assets, progress, &options))?;
+            let distance =
+                diversity.mean_distance.map_or_else(|| "not measured".to_owned(), |found| format!("{found:.4}"));
+            writeln!(
+                stdout,
+                "{}: {count} personas; mean distance {distance}, distinct-1 {:.3}, distinct-2 {:.3}",
+                options.out.display(),
+                diversity.distinct_1,
+                diversity.distinct_2
+            )?;
+        }
         Command::Assets(command) => {
             let assets = asset_store(false, stop)?;
             assets::run(&command, &assets, &mut stdout, &mut io::stderr(), true)?;
@@ -342,6 +374,7 @@ fn with_scenario<T>(
         threads: arguments.common.threads(),
         out: arguments.out.clone(),
         replay: arguments.replay.clone(),
+        then_live: arguments.then_live,
         compare: !arguments.no_compare,
         quiet: arguments.common.quiet,
         stop: Arc::clone(stop),

@@ -14,8 +14,8 @@ use super::progress::RunBar;
 use super::registry::domain_of;
 use super::run::RunOptions;
 use crate::base::{LanguageError, LanguageModel, PolicyFile};
-use crate::llm::LanguageHub;
-use crate::record::{BudgetRow, LanguageRow, RunFolder, Settled};
+use crate::llm::{CallSources, LanguageHub, RecordError, SharedModel};
+use crate::record::{BudgetRow, LanguageRow, PartialReplay, RunFolder, Settled, sha256_hex};
 use crate::scenario::Scenario;
 use crate::sim::{BuildError, Domain, Mind, Options, SimError, Simulation};
 
@@ -46,6 +46,8 @@ pub(super) struct Ran {
     pub language: Vec<LanguageRow>,
     /// Budgets that were spent.
     pub budgets_spent: Vec<BudgetRow>,
+    /// Where the answers came from, by `run` or `compare/NAME`, where a replay went on live.
+    pub partial_replay: BTreeMap<String, PartialReplay>,
     /// Whether all took all their ticks.
     pub complete: bool,
 }
@@ -88,25 +90,32 @@ impl<'a> Course<'a> {
         Ok(self.ran)
     }
 
-    fn hub(&self, place: &str) -> Result<LanguageHub, AppError> {
+    /// The hub of a run, and the SHA-256 of the record that it begins with where it can go on with models.
+    fn hub(&self, place: &str) -> Result<(LanguageHub, Option<String>), AppError> {
         let transcript: Box<dyn Write + Send> = Box::new(self.folder.stream(&transcript_name(place))?);
         let settings = self.scenario.language.values().copied().collect();
+        let models = || {
+            let of = |(name, model): &(String, SharedModel)| {
+                (name.clone(), Box::new(model.clone()) as Box<dyn LanguageModel>)
+            };
+            self.prepared.models.iter().map(of).collect()
+        };
+        let clock = self.prepared.clock();
         let Some(replay) = &self.options.replay else {
-            let models = self
-                .prepared
-                .models
-                .iter()
-                .map(|(name, model)| (name.clone(), Box::new(model.clone()) as Box<dyn LanguageModel>))
-                .collect();
-            let clock = self.prepared.clock();
-            return Ok(LanguageHub::new(models, Some(transcript)).with_settings(settings).with_clock(clock));
+            let hub = LanguageHub::new(models(), Some(transcript));
+            return Ok((hub.with_settings(settings).with_clock(clock), None));
         };
         let path = replay.join(transcript_name(place));
         let unusable = |problem: String| AppError::Transcript { path: path.clone(), problem };
         let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
+        let unreadable = |error: RecordError| unusable(error.to_string());
+        if self.options.then_live {
+            let hub = LanguageHub::replay_then(&text, models(), Some(transcript)).map_err(unreadable)?;
+            return Ok((hub.with_settings(settings).with_clock(clock), Some(sha256_hex(text.as_bytes()))));
+        }
         let names = self.scenario.models.keys().cloned().collect();
-        let hub = LanguageHub::replay(&text, names, Some(transcript)).map_err(|error| unusable(error.to_string()))?;
-        Ok(hub.with_settings(settings))
+        let hub = LanguageHub::replay(&text, names, Some(transcript)).map_err(unreadable)?;
+        Ok((hub.with_settings(settings), None))
     }
 
     fn simulation(
@@ -119,6 +128,7 @@ impl<'a> Course<'a> {
             minds,
             language: hub,
             data: self.prepared.data.clone(),
+            personas: self.prepared.personas.clone(),
             messages,
             shuffle_systems: self.options.shuffle_systems,
         };
@@ -134,7 +144,8 @@ impl<'a> Course<'a> {
 
     /// How long the run will take, measured on the models that it will use.
     pub fn forecast(&self) -> Result<Option<String>, AppError> {
-        if self.prepared.models.is_empty() {
+        // What is replayed first may never ask a model.
+        if self.prepared.models.is_empty() || self.options.replay.is_some() {
             return Ok(None);
         }
         let silent = Arc::new(LanguageHub::new(Vec::new(), None));
@@ -157,7 +168,8 @@ impl<'a> Course<'a> {
         messages: bool,
     ) -> Result<BTreeMap<String, PolicyFile>, AppError> {
         let started = Instant::now();
-        let hub = Arc::new(self.hub(place)?);
+        let (hub, record) = self.hub(place)?;
+        let hub = Arc::new(hub);
         let mut simulation = self.simulation(Arc::clone(&hub), minds, messages)?;
         let label = if place.is_empty() { "running" } else { name };
         let mut bar = RunBar::new(self.scenario.ticks, self.options.quiet, label, self.domain.live());
@@ -198,6 +210,11 @@ impl<'a> Course<'a> {
             tick: spent.tick,
         }));
         let phase = if place.is_empty() { "run" } else { place.trim_end_matches('/') };
+        if let Some(transcript_sha256) = record {
+            let CallSources { from_record, from_models, remembered, departure } = hub.sources();
+            let replay = PartialReplay { transcript_sha256, from_record, from_models, remembered, departure };
+            self.ran.partial_replay.insert(phase.to_owned(), replay);
+        }
         self.ran.phases.push((phase.to_owned(), started.elapsed()));
         self.ran.comparison.push((name.to_owned(), self.domain.summary(&simulation)));
         Ok(simulation.learned())

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::assets::AssetError;
-use crate::llm::{BackendError, LoadError};
+use crate::llm::{BackendError, GenerationError, LoadError};
 use crate::record::RecordError;
 use crate::scenario::ScenarioError;
 use crate::sim::{BuildError, SimError};
@@ -87,6 +87,9 @@ pub enum AppError {
         /// Why.
         problem: String,
     },
+    /// Personas cannot be made as declared.
+    #[error("{0}\n\nnothing was written")]
+    Generation(#[from] GenerationError),
     /// The user interrupted.
     #[error("interrupted; nothing of this run was kept")]
     Interrupted,
@@ -158,10 +161,17 @@ impl AppError {
             | Self::Build(BuildError::Data { .. } | BuildError::Scenario(_))
             | Self::Threads { .. } => ExitCode::Usage,
             Self::Sim(SimError::Language { error: crate::base::LanguageError::Replay(_), .. }) => ExitCode::Differs,
-            Self::Sim(SimError::Language { error: crate::base::LanguageError::Unavailable(_), .. }) => {
+            Self::Sim(SimError::Language { error: crate::base::LanguageError::Unavailable(_), .. })
+            | Self::Generation(GenerationError::Language(crate::base::LanguageError::Unavailable(_))) => {
                 ExitCode::Missing
             }
-            Self::Asset(_) | Self::Build(_) | Self::Sim(_) | Self::Record(_) | Self::Output(_) => ExitCode::Internal,
+            Self::Generation(GenerationError::Impossible(_)) => ExitCode::Usage,
+            Self::Asset(_)
+            | Self::Build(_)
+            | Self::Generation(_)
+            | Self::Sim(_)
+            | Self::Record(_)
+            | Self::Output(_) => ExitCode::Internal,
         }
     }
 }

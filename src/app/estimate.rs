@@ -17,7 +17,7 @@ use super::run::{RunOptions, pool_of};
 use super::verify::Scratch;
 use crate::base::LanguageUsage;
 use crate::record::{BudgetRow, RunFolder};
-use crate::scenario::{Price, Scenario};
+use crate::scenario::Scenario;
 
 /// What a run will take.
 #[derive(Clone, Debug, Serialize)]
@@ -92,10 +92,7 @@ pub fn estimate_scenario(
 fn model_estimate(scenario: &Scenario, ran: &Ran, model: String, metered: Metered) -> ModelEstimate {
     let mut usage = LanguageUsage::default();
     ran.language.iter().filter(|row| row.model == model).for_each(|row| usage.add(&row.usage));
-    let price = scenario.language.get(&model).and_then(|settings| settings.price_per_million_tokens);
-    let price = price.map(|Price { input, output }| {
-        (metered.prompt_tokens as f64 * input + metered.answer_tokens as f64 * output) / 1e6
-    });
+    let price = metered.cost(scenario, &model);
     let LanguageUsage { calls, deduplicated, remembered, .. } = usage;
     ModelEstimate { model, calls, deduplicated, remembered, metered, price }
 }

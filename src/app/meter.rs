@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::pilot::Pilot;
 use crate::base::{LanguageError, LanguageModel, Reply, Request};
+use crate::scenario::{Price, Scenario};
 
 /// What a model took, in a run and all it is compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -27,6 +28,13 @@ pub struct Metered {
 }
 
 impl Metered {
+    /// What that costs at the price that the scenario declares for the model; `None` where it declares none.
+    #[must_use]
+    pub fn cost(&self, scenario: &Scenario, model: &str) -> Option<f64> {
+        let Price { input, output } = scenario.language.get(model)?.price_per_million_tokens?;
+        Some((self.prompt_tokens as f64 * input + self.answer_tokens as f64 * output) / 1e6)
+    }
+
     /// Adds answered requests that took so many seconds.
     pub fn count(&mut self, replies: &[Reply], seconds: f64) {
         self.seconds += seconds;

@@ -1,4 +1,5 @@
-//! The application floor: files, the wall clock, the network and the terminal live only here.
+//! The application floor: files, the wall clock and the terminal live only here; the network too, but for models behind a
+//! URL.
 
 pub mod assets;
 mod bench;
@@ -8,6 +9,7 @@ mod course;
 mod error;
 mod estimate;
 mod forecast;
+mod generate;
 mod meter;
 mod pilot;
 mod prepare;
@@ -21,6 +23,7 @@ mod verify;
 pub use cli::main_with;
 pub use error::{AppError, ExitCode};
 pub use estimate::{Estimate, estimate_scenario};
+pub use generate::{GenerateOptions, generate_personas};
 pub use prepare::{Preparation, Prepared, load_scenario};
 pub use prompt::{Whose, prompts_of};
 pub use registry::{POLICY_KINDS, check_scenario, domain_of, kinds};

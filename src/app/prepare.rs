@@ -12,7 +12,7 @@ use super::error::AppError;
 use super::meter::{Meter, Metered};
 use super::pilot::Pilot;
 use super::registry::{check_scenario, domain_of, mind_files, minds};
-use crate::base::LanguageModel;
+use crate::base::{LanguageModel, Persona, PersonaFile};
 use crate::llm::{BACKENDS, LoadContext, MINDS, SharedModel};
 use crate::record::{DataSource, read_policy, sha256_hex};
 use crate::rl::ALGORITHMS;
@@ -53,6 +53,18 @@ pub fn load_scenario(path: &Path, overrides: &[Override]) -> Result<Scenario, Ap
     Ok(scenario)
 }
 
+/// The text of a file that somebody named.
+pub(super) fn read_text(path: &Path, help: &str) -> Result<String, AppError> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let problem = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            std::io::ErrorKind::InvalidData => "is not UTF-8 text".to_owned(),
+            _ => error.to_string(),
+        };
+        AppError::File { path: path.to_owned(), problem, help: help.to_owned() }
+    })
+}
+
 /// What a preparation is allowed and told.
 pub struct Preparation<'a> {
     /// Where models and data come from.
@@ -75,6 +87,8 @@ pub struct Prepared {
     pub data: DomainData,
     /// Where they came from.
     pub data_sources: BTreeMap<String, DataSource>,
+    /// Who the agents are, by the name of their group.
+    pub personas: BTreeMap<String, Vec<Persona>>,
     /// The models, in the order of their names; empty where they were left out.
     pub models: Vec<(String, SharedModel)>,
     /// What each model was asked, by name.
@@ -113,17 +127,32 @@ impl Prepared {
                 data_sources.insert(format!("policy.{name}.{}", file.key), source);
             }
         }
+        let mut personas = BTreeMap::new();
+        for group in &scenario.agents {
+            let Some(source) = &group.personas else { continue };
+            let path = Path::new(source);
+            let text = read_text(path, "`llmagentos generate` makes files of personas; docs/GENERATION.md shows how")?;
+            let known = domain_of(scenario)?.traits(&group.role);
+            let file = PersonaFile::read(&text, &group.role, known).map_err(|problem| AppError::File {
+                path: path.to_owned(),
+                problem,
+                help: format!("the group \"{}\" takes its `personas` from it", group.name),
+            })?;
+            personas.insert(group.name.clone(), file.personas);
+            let source = DataSource { source: source.clone(), sha256: sha256_hex(text.as_bytes()) };
+            data_sources.insert(format!("agents.{}.personas", group.name), source);
+        }
         let (saved, saved_sources) = load_policies(scenario)?;
         let (mut models, mut meters) = (Vec::new(), Vec::new());
         if !preparation.without_models {
             for (name, section) in &scenario.models {
-                let model = load_model(scenario, section, preparation)?;
+                let model = load_model(scenario.seed, section, preparation)?;
                 let meter = Arc::new(Meter::new(model, preparation.pilot.map(Pilot::new)));
                 meters.push((name.clone(), Arc::clone(&meter)));
                 models.push((name.clone(), SharedModel::new(Box::new(meter), &scenario.language[name])));
             }
         }
-        Ok(Self { data, data_sources, models, meters, saved, saved_sources })
+        Ok(Self { data, data_sources, personas, models, meters, saved, saved_sources })
     }
 
     /// What each model was asked so far, by name.
@@ -161,8 +190,9 @@ impl Prepared {
     }
 }
 
-fn load_model(
-    scenario: &Scenario,
+/// Makes the model of a section ready.
+pub(super) fn load_model(
+    seed: u64,
     section: &crate::scenario::Section,
     preparation: &mut Preparation<'_>,
 ) -> Result<Box<dyn LanguageModel>, AppError> {
@@ -184,7 +214,7 @@ fn load_model(
             (None, None) => unreachable!("a backend that needs a file names one"),
         }),
     };
-    let context = LoadContext { stop: Arc::clone(&preparation.stop), seed: scenario.seed };
+    let context = LoadContext { stop: Arc::clone(&preparation.stop), seed };
     Ok(preparation.pool.install(|| (backend.load)(section, path.as_deref(), &context))?)
 }
 

@@ -15,6 +15,7 @@ use super::meter::Metered;
 use super::prepare::{Preparation, Prepared};
 use super::registry::kinds;
 use crate::base::LanguageModel;
+use crate::llm::SharedModel;
 use crate::record::{Manifest, RunFolder, Settled, sha256_hex, write_policy};
 use crate::scenario::Scenario;
 
@@ -26,6 +27,8 @@ pub struct RunOptions {
     pub out: PathBuf,
     /// Answer from the transcripts of this run folder instead of from models.
     pub replay: Option<PathBuf>,
+    /// With `replay`: go on with the models at the first call that the transcript does not hold.
+    pub then_live: bool,
     /// Also run the policies that groups are compared with.
     pub compare: bool,
     /// No bar, no talk.
@@ -73,7 +76,7 @@ pub fn run_scenario(
         progress,
         stop: Arc::clone(&options.stop),
         pool: &pool,
-        without_models: options.replay.is_some(),
+        without_models: options.replay.is_some() && !options.then_live,
         pilot: None,
     };
     let started = Instant::now();
@@ -83,10 +86,15 @@ pub fn run_scenario(
     if let Some(text) = pool.install(|| course.forecast())? {
         preparation.progress.note(&text);
     }
-    let Ran { comparison, learned, ticks_run, ticks, phases, language, budgets_spent, complete } =
+    let Ran { comparison, learned, ticks_run, ticks, phases, language, budgets_spent, partial_replay, complete } =
         pool.install(|| course.run_all())?;
     for spent in &budgets_spent {
         preparation.progress.note(&spent.to_string());
+    }
+    for (place, replay) in &partial_replay {
+        if let Some(departure) = &replay.departure {
+            preparation.progress.note(&format!("{place}: live from here on: {departure}"));
+        }
     }
     if comparison.len() > 1 {
         folder.append("", &comparison_table(&comparison))?;
@@ -97,10 +105,11 @@ pub fn run_scenario(
     for (name, policy) in &learned {
         folder.write(&format!("policies/{name}.safetensors"), &write_policy(policy, &scenario_sha256))?;
     }
-    let models = match replayed {
-        Some(manifest) => manifest.models,
+    let (models, partial_replay) = match replayed.filter(|_| !options.then_live) {
+        Some(manifest) => (manifest.models, manifest.partial_replay),
         None => {
-            prepared.models.iter().map(|(name, model)| (name.clone(), model.identity().into_iter().collect())).collect()
+            let of = |(name, model): &(String, SharedModel)| (name.clone(), model.identity().into_iter().collect());
+            (prepared.models.iter().map(of).collect(), partial_replay)
         }
     };
     let mut manifest = Manifest {
@@ -114,6 +123,7 @@ pub fn run_scenario(
         compare: options.compare,
         outcome: if complete { COMPLETE } else { BUDGET_SPENT }.to_owned(),
         models,
+        partial_replay,
         data: prepared.data_sources.clone(),
         loaded_policies: prepared.saved_sources.clone(),
         language,
@@ -125,10 +135,17 @@ pub fn run_scenario(
     let text = serde_json::to_string_pretty(&manifest).expect("plain data") + "\n";
     folder.write("manifest.json", text.as_bytes())?;
     let seconds = started.elapsed().as_secs_f64();
-    folder.write(
-        "timings.json",
-        timings(&loaded, &phases, ticks, seconds, options.threads, &prepared.metered()).as_bytes(),
-    )?;
+    let models = prepared.metered();
+    for (name, metered) in &models {
+        if let Some(cost) = metered.cost(scenario, name) {
+            let Metered { requests, prompt_tokens, answer_tokens, .. } = metered;
+            preparation.progress.note(&format!(
+                "[llm.{name}]: {requests} requests, {prompt_tokens} prompt and {answer_tokens} answer tokens: {cost:.4} at the declared price"
+            ));
+        }
+    }
+    let timings = timings(scenario, &loaded, &phases, (ticks, seconds, options.threads), &models);
+    folder.write("timings.json", timings.as_bytes())?;
     let folder = folder.publish(&folder_name(scenario, &scenario_sha256))?;
     Ok(RunOutcome { folder, manifest, comparison, seconds })
 }
@@ -147,11 +164,10 @@ pub(super) fn pool_of(threads: usize) -> Result<rayon::ThreadPool, AppError> {
 }
 
 fn timings(
+    scenario: &Scenario,
     loaded: &Duration,
     phases: &[(String, Duration)],
-    ticks: u64,
-    seconds: f64,
-    threads: usize,
+    (ticks, seconds, threads): (u64, f64, usize),
     models: &[(String, Metered)],
 ) -> String {
     let simulated: Duration = phases.iter().map(|(_, duration)| *duration).sum();
@@ -160,8 +176,14 @@ fn timings(
         .chain(phases)
         .map(|(name, duration)| (name.clone(), json!(duration.as_secs_f64())))
         .collect();
-    let models: serde_json::Map<String, serde_json::Value> =
-        models.iter().map(|(name, metered)| (name.clone(), json!(metered))).collect();
+    let model = |(name, metered): &(String, Metered)| {
+        let mut value = json!(metered);
+        if let Some(cost) = metered.cost(scenario, name) {
+            value["cost"] = json!(cost);
+        }
+        (name.clone(), value)
+    };
+    let models: serde_json::Map<String, serde_json::Value> = models.iter().map(model).collect();
     let value = json!({
         "seconds": seconds,
         "threads": threads,

@@ -10,6 +10,7 @@ mod learning;
 mod message;
 mod mind;
 mod numbers;
+mod persona;
 
 pub use chance::{Chance, Purpose};
 pub use decision::{Action, ActionMenu, DecisionBatch, LegalActions, Policy, PolicyError, Space};
@@ -27,3 +28,4 @@ pub use learning::{
 pub use message::{Message, Performative, TextArena, TextId};
 pub use mind::{AskModels, Context, LanguageDecision, LanguageMind, Letter, Remembrance};
 pub use numbers::{log_sum_exp, softmax_in_place};
+pub use persona::{Diversity, Persona, PersonaFile, TraitSpec};

@@ -8,6 +8,7 @@ mod calibration;
 mod candle_model;
 mod error;
 mod fill;
+mod generation;
 mod gguf;
 mod kernels;
 mod linear;
@@ -29,12 +30,15 @@ pub use backends::{BACKENDS, Backend, BackendError, LoadContext, ModelFile};
 pub use candle_model::{CandleModel, CandleOptions};
 pub use error::LoadError;
 pub use fill::{Filler, Spelling};
+pub use generation::{
+    GENERATION, GenerationError, GenerationModels, GenerationSettings, TraitSettings, WriteSettings, generate,
+};
 pub use kernels::KernelChoice;
 pub use mind::{MINDS, MindFile, MindKind, Template, TemplateError, estimate_tokens};
-pub use openai::{OpenAiSettings, Prices, Scoring, TokenLimitField};
+pub use openai::{OpenAiSettings, Scoring, TokenLimitField};
 pub use overflow::Overflow;
 pub use scripted::ScriptedModel;
-pub use service::{LanguageHub, Spent};
+pub use service::{CallSources, LanguageHub, Spent};
 pub use shared_model::SharedModel;
 pub use text_scores::TokenScore;
 pub use tokenizer::TemplateChoice;

@@ -25,6 +25,19 @@ pub struct Spent {
     pub unit: BudgetUnit,
 }
 
+/// Where a hub that was given a record and models had its answers from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallSources {
+    /// Calls answered by the record.
+    pub from_record: u64,
+    /// Calls answered by a model, after the record had ended to match.
+    pub from_models: u64,
+    /// Calls after that whose answer was remembered from either.
+    pub remembered: u64,
+    /// The call at which the record ended to match, and how.
+    pub departure: Option<String>,
+}
+
 /// Seconds since any fixed moment.
 type Clock = Box<dyn Fn() -> f64 + Send + Sync>;
 
@@ -40,6 +53,8 @@ pub struct LanguageHub {
 enum Source {
     Models(Vec<Box<dyn LanguageModel>>),
     Record(Record),
+    /// The record for as long as it matches, then the models.
+    RecordThenModels(Record, Vec<Box<dyn LanguageModel>>),
 }
 
 /// Requests that are asked at once where a budget of tokens or seconds is looked at in between.
@@ -60,6 +75,7 @@ struct State {
     usage: Vec<LanguageUsage>,
     taken: Vec<Taken>,
     spent: Vec<Option<Spent>>,
+    sources: CallSources,
 }
 
 #[derive(Clone)]
@@ -105,6 +121,21 @@ impl LanguageHub {
     ) -> Result<Self, RecordError> {
         let record = Record::parse(transcript_text)?;
         Ok(Self::with_source(names.into_iter().map(Into::into).collect(), Source::Record(record), transcript))
+    }
+
+    /// A hub that answers from an earlier run's transcript for as long as the calls are those of that run, and from the
+    /// models after the first that is not. What the record answered until then is remembered, and counts towards budgets.
+    ///
+    /// # Errors
+    /// When a line of the transcript is not one that a run wrote.
+    pub fn replay_then(
+        transcript_text: &str,
+        models: Vec<(String, Box<dyn LanguageModel>)>,
+        transcript: Option<Box<dyn Write + Send>>,
+    ) -> Result<Self, RecordError> {
+        let record = Record::parse(transcript_text)?;
+        let (names, models): (Vec<_>, Vec<_>) = models.into_iter().map(|(name, model)| (name.into(), model)).unzip();
+        Ok(Self::with_source(names, Source::RecordThenModels(record, models), transcript))
     }
 
     fn with_source(names: Vec<Arc<str>>, source: Source, transcript: Option<Box<dyn Write + Send>>) -> Self {
@@ -167,27 +198,33 @@ impl LanguageHub {
         names.zip(&state.spent).filter_map(|(name, spent)| Some((name, (*spent)?))).collect()
     }
 
+    /// Where the answers came from so far; counted only where there is a record and models too.
+    #[must_use]
+    pub fn sources(&self) -> CallSources {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).sources.clone()
+    }
+
     /// For every model its name and what computes its answers.
     #[must_use]
     pub fn identity(&self) -> Vec<(String, Vec<(String, String)>)> {
         let of = |place: usize| match &self.source {
-            Source::Models(models) => models[place].identity(),
+            Source::Models(models) | Source::RecordThenModels(_, models) => models[place].identity(),
             Source::Record(_) => vec![("backend".to_owned(), "replay".to_owned())],
         };
         self.names.iter().enumerate().map(|(place, name)| (name.to_string(), of(place))).collect()
     }
 
     /// Answers from the models: each request that is new to its model once, all new ones as one batch, or in slices
-    /// where a budget is to be looked at in between.
+    /// where a budget is to be looked at in between. The first request is line `first_call` of the transcript.
     fn answer_from_models(
         &self,
         state: &mut State,
         model: &dyn LanguageModel,
         number: usize,
+        first_call: u64,
         requests: &[Request],
     ) -> Result<Answered, LanguageError> {
         let keys: Vec<RequestKey> = requests.iter().map(request_digest).collect();
-        let first_call = state.lines;
         let mut new = BTreeSet::new();
         let is_fresh = |&place: &usize| !state.memories[number].contains(&keys[place]) && new.insert(keys[place]);
         let places: Vec<usize> = (0..requests.len()).filter(is_fresh).collect();
@@ -250,6 +287,61 @@ impl LanguageHub {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        Ok(answered)
+    }
+
+    /// Answers from the record up to the first request that is not the record's, and the rest from the model.
+    fn answer_from_either(
+        &self,
+        state: &mut State,
+        (record, model): (&Record, &dyn LanguageModel),
+        number: usize,
+        agents: &[AgentId],
+        requests: &[Request],
+    ) -> Result<Answered, LanguageError> {
+        let mut answered = Answered { replies: Vec::with_capacity(requests.len()), refused: None };
+        if state.sources.departure.is_none() {
+            let one = |state: &mut State, place: usize| {
+                let (agents, requests) = (&agents[place..=place], &requests[place..=place]);
+                Self::answer_from_record(state, record, &self.names[number], agents, requests)
+            };
+            for (place, request) in requests.iter().enumerate() {
+                match one(state, place) {
+                    Ok(Answered { refused: Some(unit), .. }) => {
+                        answered.refused = Some(unit);
+                        return Ok(answered);
+                    }
+                    Ok(Answered { replies, .. }) => {
+                        for (reply, call) in replies {
+                            if !reply.remembered {
+                                // The call's number here is its number in the record: all calls so far were its.
+                                let (answer, prompt_tokens) = (reply.answer.clone(), reply.tokens.prompt);
+                                state.taken[number].count(reply.tokens);
+                                let known = Remembered { call, answer, prompt_tokens };
+                                state.memories[number].keep(request_digest(request), known);
+                            }
+                            state.sources.from_record += 1;
+                            answered.replies.push((reply, call));
+                        }
+                    }
+                    Err(LanguageError::Replay(how)) => {
+                        state.sources.departure = Some(how);
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let left = &requests[answered.replies.len()..];
+        if !left.is_empty() {
+            let first_call = state.lines + answered.replies.len() as u64;
+            let live = self.answer_from_models(state, model, number, first_call, left)?;
+            let remembered = live.replies.iter().filter(|(reply, _)| reply.remembered).count() as u64;
+            state.sources.remembered += remembered;
+            state.sources.from_models += live.replies.len() as u64 - remembered;
+            answered.replies.extend(live.replies);
+            answered.refused = live.refused;
         }
         Ok(answered)
     }
@@ -360,8 +452,14 @@ impl LanguageService for LanguageHub {
             return Err(refusal(spent.unit));
         }
         let answered = match &self.source {
-            Source::Models(models) => self.answer_from_models(state, &*models[number], number, requests)?,
+            Source::Models(models) => {
+                let first_call = state.lines;
+                self.answer_from_models(state, &*models[number], number, first_call, requests)?
+            }
             Source::Record(record) => Self::answer_from_record(state, record, name, agents, requests)?,
+            Source::RecordThenModels(record, models) => {
+                self.answer_from_either(state, (record, &*models[number]), number, agents, requests)?
+            }
         };
         let line = |call, agent| Line {
             call,

@@ -57,6 +57,21 @@ impl fmt::Display for BudgetRow {
     }
 }
 
+/// Where the answers of a partly replayed run came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartialReplay {
+    /// SHA-256 of the record.
+    pub transcript_sha256: String,
+    /// Calls that it answered.
+    pub from_record: u64,
+    /// Calls that models answered.
+    pub from_models: u64,
+    /// Calls after the record's end whose answer was remembered from either.
+    pub remembered: u64,
+    /// The call at which the record ended to match, and how; none where it matched to the end.
+    pub departure: Option<String>,
+}
+
 /// Numbers that a run ended with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settled {
@@ -133,6 +148,10 @@ pub struct Manifest {
     pub outcome: String,
     /// Each language model: backend, kernel, weights.
     pub models: BTreeMap<String, BTreeMap<String, String>>,
+    /// For a run that was answered by an earlier run's record first and by models then: where the answers came from, for
+    /// the run itself (`run`) and for each that it is compared with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub partial_replay: BTreeMap<String, PartialReplay>,
     /// Each file that the domain read.
     pub data: BTreeMap<String, DataSource>,
     /// Each saved policy that was loaded.

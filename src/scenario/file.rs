@@ -135,6 +135,9 @@ pub struct AgentGroup {
     /// Who the agents are, in words; language models read it.
     #[serde(default)]
     pub persona: String,
+    /// A file of personas (`llmagentos generate` makes them): the agents take them in turn, instead of `persona`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personas: Option<String>,
     /// The `[policy.NAME]` by which the agents choose.
     #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
     pub policy: String,

@@ -105,6 +105,12 @@ impl Section {
         Some(Self { inner: Arc::new(Inner { path, name, kind, kind_span, body, sources: sources.clone() }) })
     }
 
+    /// A section that is a whole file.
+    pub(super) fn whole(kind: &str, body: Node, sources: &Sources) -> Self {
+        let (path, name, kind_span) = (String::new(), kind.to_owned(), body.span);
+        Self { inner: Arc::new(Inner { path, name, kind: kind.to_owned(), kind_span, body, sources: sources.clone() }) }
+    }
+
     /// The dotted path of the section's table: `policy.front`.
     #[must_use]
     pub fn path(&self) -> &str {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::builder::Builder;
-use crate::base::Space;
+use crate::base::{Space, TraitSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section};
 
 /// A role that a domain knows, and what its agents see and may do.
@@ -96,6 +96,11 @@ pub trait Domain: Sync {
     /// # Errors
     /// When the section's settings are wrong.
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError>;
+
+    /// The traits of personas that it reads for agents of a role.
+    fn traits(&self, _role: &str) -> &'static [TraitSpec] {
+        &[]
+    }
 
     /// Its own columns of `metrics.csv`, `agents.csv` and whole tables of its own, for the docs and the tests that
     /// hold the docs to them.

@@ -1,6 +1,7 @@
 //! Who lives: births and deaths at one barrier a tick, in the order in which they were asked for, and the way from an
 //! agent's number to its entity.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bevy_ecs::entity::Entity;
@@ -78,6 +79,15 @@ impl Directory {
     }
 }
 
+/// One of a group whose agents are not all alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// How they speak.
+    pub persona: PersonaId,
+    /// What the domain reads of them.
+    pub traits: BTreeMap<String, f64>,
+}
+
 /// Adds a domain's own components to an agent that is being born.
 pub type Birth = Box<dyn FnOnce(&mut EntityWorldMut<'_>) + Send + Sync>;
 
@@ -90,8 +100,12 @@ pub struct Population {
     pub roles: Vec<Arc<str>>,
     /// Texts of the personas.
     pub personas: Vec<Arc<str>>,
+    /// For groups whose agents are not all alike: who they are, in turn.
+    pub(super) casts: BTreeMap<u16, Arc<[Member]>>,
+    /// How many agents were asked for, by group; of groups with a cast only.
+    cast_so_far: BTreeMap<u16, usize>,
     next: u32,
-    births: Vec<(AgentId, u16, Option<Birth>)>,
+    births: Vec<(AgentId, u16, PersonaId, Option<Birth>)>,
     deaths: Vec<AgentId>,
 }
 
@@ -101,8 +115,20 @@ impl Population {
     pub fn spawn(&mut self, group: u16, birth: Option<Birth>) -> AgentId {
         let id = AgentId(self.next);
         self.next = self.next.checked_add(1).expect("fewer than 2^32 agents in a run");
-        self.births.push((id, group, birth));
+        let persona = self.upcoming(group).map(|member| member.persona);
+        if self.casts.contains_key(&group) {
+            *self.cast_so_far.entry(group).or_default() += 1;
+        }
+        let persona = persona.unwrap_or_else(|| self.groups[usize::from(group)].persona);
+        self.births.push((id, group, persona, birth));
         id
+    }
+
+    /// Who the next agent of a group will be, where the group has personas of its own.
+    #[must_use]
+    pub fn upcoming(&self, group: u16) -> Option<&Member> {
+        let cast = self.casts.get(&group)?;
+        cast.get(self.cast_so_far.get(&group).copied().unwrap_or(0) % cast.len().max(1))
     }
 
     /// Asks for an agent's end at the next barrier. Asking twice is asking once; an agent whose birth is still waiting
@@ -140,14 +166,14 @@ pub(super) fn cross_barrier(world: &mut World) {
     world.resource_scope::<Directory, _>(|world, mut directory| {
         world.resource_scope::<Minds, _>(|world, mut minds| {
             bury(world, &mut directory, &mut minds, &deaths);
-            for (id, group, birth) in births {
+            for (id, group, persona, birth) in births {
                 if deaths.binary_search(&id).is_ok() {
                     continue;
                 }
                 let row = directory.alive.len() as u32;
-                let (role, persona, policy, llm, decide_every) = {
+                let (role, policy, llm, decide_every) = {
                     let group = &world.resource::<Population>().groups[usize::from(group)];
-                    (group.role, group.persona, group.policy, group.llm, group.decide_every)
+                    (group.role, group.policy, group.llm, group.decide_every)
                 };
                 let slot = minds.enter(policy);
                 let mut entity = world.spawn((

@@ -22,7 +22,7 @@ use super::population::{Directory, Population, cross_barrier};
 use super::spaces::{population_of, spaces_of_policies};
 use super::speak::{add_tables, write_memories};
 use super::tables::{Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns};
-use crate::base::{Chance, LanguageService, LearnStats, Policy, PolicyFile, Tick};
+use crate::base::{Chance, LanguageService, LearnStats, Persona, Policy, PolicyFile, Tick};
 use crate::record::TableSpec;
 use crate::scenario::Scenario;
 
@@ -34,6 +34,8 @@ pub struct Options {
     pub language: Arc<dyn LanguageService>,
     /// The domain's files.
     pub data: DomainData,
+    /// Who the agents are, by the name of their group, where they are not all alike.
+    pub personas: BTreeMap<String, Vec<Persona>>,
     /// Write `messages`, if the scenario records them.
     pub messages: bool,
     /// Runs systems that have no order among them in an order shuffled by this number. Results must not change: a
@@ -112,7 +114,7 @@ impl Simulation {
         world.insert_resource(Directory::default());
         world.insert_resource(Observations { batches });
         world.insert_resource(Minds { entries, illegal: 0, repeated: 0 });
-        world.insert_resource(population_of(scenario));
+        world.insert_resource(population_of(scenario, &options.personas));
         world.insert_resource(Tables::default());
 
         let mut builder =

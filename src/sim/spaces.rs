@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::components::{PersonaId, RoleId};
 use super::domain::Domain;
-use super::population::{Group, Population};
-use crate::base::Space;
+use super::population::{Group, Member, Population};
+use crate::base::{Persona, Space};
 use crate::scenario::{Scenario, ScenarioError, one_of};
 
 /// What each policy's agents see and may do: the space of the roles that use it, which must be one and the same.
@@ -91,8 +91,8 @@ fn check_fallbacks(scenario: &Scenario) -> Result<(), ScenarioError> {
     Ok(())
 }
 
-/// The population that the scenario's groups declare, nobody born yet.
-pub(super) fn population_of(scenario: &Scenario) -> Population {
+/// The population that the scenario's groups declare, nobody born yet; `personas` by the name of a group.
+pub(super) fn population_of(scenario: &Scenario, personas: &BTreeMap<String, Vec<Persona>>) -> Population {
     let mut population = Population::default();
     let place = |names: &mut Vec<Arc<str>>, name: &str| {
         names.iter().position(|known| &**known == name).unwrap_or_else(|| {
@@ -116,6 +116,14 @@ pub(super) fn population_of(scenario: &Scenario) -> Population {
             count: group.count,
             decide_every: group.decide_every,
         };
+        if let Some(personas) = personas.get(&group.name).filter(|personas| !personas.is_empty()) {
+            let member = |one: &Persona| Member {
+                persona: PersonaId(place(&mut population.personas, &one.text)),
+                traits: one.traits.clone(),
+            };
+            let cast = personas.iter().map(member).collect();
+            population.casts.insert(population.groups.len() as u16, cast);
+        }
         population.groups.push(declared);
     }
     population

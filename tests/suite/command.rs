@@ -222,12 +222,17 @@ fn help_tells_every_flag() {
     for (command, flags) in [
         (
             &["run"][..],
-            [&scenario[..], &common, &["--out", "--replay", "--no-compare", "--estimate", "--pilot", "--json"]]
-                .concat(),
+            [
+                &scenario[..],
+                &common,
+                &["--out", "--replay", "--then-live", "--no-compare", "--estimate", "--pilot", "--json"],
+            ]
+            .concat(),
         ),
         (&["check"], [&scenario[..], &["--resolved"]].concat()),
         (&["verify"], [&common[..], &["<RUN>", "--replay"]].concat()),
         (&["bench", "llm"], [&common[..], &["--model", "--repetitions", "--json"]].concat()),
+        (&["generate"], [&common[..], &["<SPEC>", "--out", "--seed"]].concat()),
         (&["schema"], vec!["--markdown"]),
         (&["completions"], vec!["<SHELL>", "bash"]),
         (&["assets"], vec!["list", "pull", "path", "verify"]),

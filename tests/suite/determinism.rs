@@ -91,6 +91,7 @@ fn the_order_of_unordered_systems_does_not_matter() {
             threads: 1,
             out: out.path().join(format!("{shuffle:?}")),
             replay: None,
+            then_live: false,
             compare: true,
             quiet: true,
             stop: Arc::new(AtomicBool::new(false)),

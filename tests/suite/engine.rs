@@ -93,6 +93,7 @@ pub fn build(scenario: &Scenario, domain: &dyn Domain, mind: Mind) -> Result<Sim
         minds: vec![("mind".to_owned(), mind)],
         language: Arc::new(LanguageHub::new(vec![], None)),
         data: DomainData(BTreeMap::new()),
+        personas: BTreeMap::new(),
         messages: true,
         shuffle_systems: None,
     };

@@ -13,6 +13,7 @@ mod engine;
 mod errors;
 mod fill;
 mod finance;
+mod generation;
 mod golden;
 mod llm_unit;
 mod mind;

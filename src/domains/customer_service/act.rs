@@ -192,7 +192,7 @@ pub fn customers_act(
         };
         let mut act = CUSTOMER_ACT_LIST[action.index()];
         if matches!(act, CustomerAct::Affirm | CustomerAct::Deny)
-            && now.chance.draw(MISUNDERSTAND, now.tick, agent.id).random::<f64>() < desk.settings.misunderstanding
+            && now.chance.draw(MISUNDERSTAND, now.tick, agent.id).random::<f64>() < customer.misunderstanding
         {
             act = if act == CustomerAct::Affirm { CustomerAct::Deny } else { CustomerAct::Affirm };
         }

@@ -7,12 +7,38 @@ use rand::seq::SliceRandom;
 use super::record::end_case;
 use super::spaces::Asked;
 use super::state::{CaseFile, Customer, Desk, Ending, Staff};
-use crate::base::{AgentId, Chance, Purpose, Tick};
+use crate::base::{AgentId, Chance, Purpose, Tick, TraitSpec};
 use crate::sim::{Agent, Directory, Now, Population, Tables};
 
 const ARRIVALS: Purpose = Purpose::named("customer_service.arrivals");
 const PATIENCE: Purpose = Purpose::named("customer_service.patience");
 const TASKS: Purpose = Purpose::named("customer_service.tasks");
+
+const PATIENCE_TRAIT: &str = "patience_minutes";
+const TURNS_TRAIT: &str = "turns_max";
+const MISUNDERSTANDING_TRAIT: &str = "misunderstanding";
+
+/// What personas may say of customers, each in place of the setting with the same name.
+pub static TRAITS: &[TraitSpec] = &[
+    TraitSpec {
+        name: PATIENCE_TRAIT,
+        about: "mean of the exponential time that the customer waits in a queue, in minutes",
+        low: 0.01,
+        high: 10_000.0,
+    },
+    TraitSpec {
+        name: TURNS_TRAIT,
+        about: "messages of one member of staff after which the customer hangs up; cut to a whole number",
+        low: 1.0,
+        high: 10_000.0,
+    },
+    TraitSpec {
+        name: MISUNDERSTANDING_TRAIT,
+        about: "chance that the customer misunderstands a question for confirmation",
+        low: 0.0,
+        high: 0.999,
+    },
+];
 
 /// Customers who waited too long leave; those who were asked too much hang up.
 pub fn lose_patience(
@@ -47,7 +73,7 @@ pub fn lose_patience(
         let Ok((agent, mut member)) = staff.get_mut(entity) else { continue };
         let (Some(id), None) = (member.customer, member.ended) else { continue };
         let Some(customer) = directory.entity(id).and_then(|entity| customers.get(entity).ok()) else { continue };
-        if member.acted && customer.file.messages >= desk.settings.turns_max {
+        if member.acted && customer.file.messages >= customer.turns_max {
             member.ended = Some(Ending::HungUp);
             end_case(desk, &mut population, &mut tables, now.tick, (id, agent.id), customer, Ending::HungUp);
         }
@@ -121,8 +147,12 @@ pub fn arrive(desk: &mut Desk, population: &mut Population, chance: Chance, tick
     let number = desk.customers;
     desk.customers += 1;
     let mut draw = chance.keyed(PATIENCE, u64::from(number), 0);
+    let own = |name: &str| population.upcoming(desk.customer_group)?.traits.get(name).copied();
+    let mean_patience = own(PATIENCE_TRAIT).map_or(desk.patience_ticks, |minutes| minutes * desk.ticks_per_minute);
+    let turns_max = own(TURNS_TRAIT).map_or(desk.settings.turns_max, |turns| turns as u32);
+    let misunderstanding = own(MISUNDERSTANDING_TRAIT).unwrap_or(desk.settings.misunderstanding);
     // At least one tick: nobody arrives and gives up at once.
-    let patience = (-(1.0 - draw.random::<f64>()).ln() * desk.patience_ticks).ceil().max(1.0) as u64;
+    let patience = (-(1.0 - draw.random::<f64>()).ln() * mean_patience).ceil().max(1.0) as u64;
     let task = task_of_customer(chance, number, desk.tasks.len());
     let customer = Customer {
         number,
@@ -131,6 +161,8 @@ pub fn arrive(desk: &mut Desk, population: &mut Population, chance: Chance, tick
         queued: tick,
         wait: None,
         patience,
+        turns_max,
+        misunderstanding,
         staff: None,
         asked: None,
         asked_about: None,

@@ -22,7 +22,7 @@ pub use settings::{CustomerServiceSettings, RewardSettings, Words};
 pub use state::Counts;
 pub use tasks::{Task, read_tasks};
 
-use crate::base::Tick;
+use crate::base::{Tick, TraitSpec};
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType};
 use crate::sim::{
@@ -73,6 +73,10 @@ impl Domain for CustomerService {
         ])
     }
 
+    fn traits(&self, role: &str) -> &'static [TraitSpec] {
+        if role == "customer" { advance::TRAITS } else { &[] }
+    }
+
     fn tables(&self) -> Vec<TableSpec> {
         vec![
             TableSpec { name: "metrics", about: "a tick", columns: record::METRICS.to_vec() },
@@ -105,6 +109,7 @@ impl Domain for CustomerService {
         let has_specialists = of_role("specialist").iter().any(|&group| groups[usize::from(group)].count > 0);
         let mut desk = Desk {
             arrival_rate: settings.arrivals_per_hour * scenario.clock.seconds_per_tick / 3600.0,
+            ticks_per_minute: 60.0 / scenario.clock.seconds_per_tick,
             patience_ticks: settings.patience_minutes * 60.0 / scenario.clock.seconds_per_tick,
             settings,
             tasks,

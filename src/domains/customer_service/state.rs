@@ -55,6 +55,10 @@ pub struct Customer {
     pub wait: Option<u64>,
     /// How long they wait in a queue before they give up, in ticks.
     pub patience: u64,
+    /// Messages of one member of staff after which they hang up.
+    pub turns_max: u32,
+    /// Chance that they misunderstand a question for confirmation.
+    pub misunderstanding: f64,
     /// Who serves them.
     pub staff: Option<AgentId>,
     /// What they were asked last, and whether it is for them to speak.
@@ -218,6 +222,8 @@ pub struct Desk {
     pub arrival_rate: f64,
     /// Mean patience in ticks.
     pub patience_ticks: f64,
+    /// Ticks in a minute.
+    pub ticks_per_minute: f64,
     /// Waiting for a service agent.
     pub queue: VecDeque<AgentId>,
     /// Waiting for a specialist.

@@ -5,7 +5,7 @@ use rand::RngExt;
 
 use super::memory::{Memory, normal_quantile};
 use super::state::{Outbox, School, Skill, Student, StudentFile, Totals, Turn, Tutor};
-use crate::base::{Chance, Purpose};
+use crate::base::{Chance, Purpose, TraitSpec};
 use crate::sim::{Agent, Directory, Now, Population};
 
 const KNOWLEDGE: Purpose = Purpose::named("tutoring.knowledge");
@@ -15,10 +15,27 @@ pub const PRE_TEST: Purpose = Purpose::named("tutoring.pre_test");
 /// The post-test's luck.
 pub const POST_TEST: Purpose = Purpose::named("tutoring.post_test");
 
+const FORGETTING_TRAIT: &str = "forgetting";
+const KNOWLEDGE_TRAIT: &str = "prior_knowledge";
+
+/// What personas may say of students.
+pub static TRAITS: &[TraitSpec] = &[
+    TraitSpec { name: FORGETTING_TRAIT, about: "factor on how fast the student forgets", low: 0.0, high: 100.0 },
+    TraitSpec {
+        name: KNOWLEDGE_TRAIT,
+        about: "factor on the chance that the student knows a component at the start",
+        low: 0.0,
+        high: 100.0,
+    },
+];
+
 /// One more student of `group`. Who they are depends on their number only.
 pub fn enrol(school: &mut School, population: &mut Population, chance: Chance, group: u16) {
     let number = school.students;
     school.students += 1;
+    let factor =
+        |name: &str| population.upcoming(group).and_then(|member| member.traits.get(name)).copied().unwrap_or(1.0);
+    let (forgets, knows) = (factor(FORGETTING_TRAIT), factor(KNOWLEDGE_TRAIT));
     let mut skills: Vec<Skill> = Vec::with_capacity(school.curriculum.len());
     for (place, component) in school.curriculum.components.iter().enumerate() {
         let ready = component.prerequisites.iter().all(|&before| skills[before].known);
@@ -26,9 +43,9 @@ pub fn enrol(school: &mut School, population: &mut Population, chance: Chance, g
         let uniform: f64 = chance.keyed(FORGETTING, u64::from(number), place as u64).random();
         let spread = school.settings.forgetting_spread * normal_quantile(uniform);
         skills.push(Skill {
-            known: ready && luck < component.knowledge.known_at_start,
+            known: ready && luck < component.knowledge.known_at_start * knows,
             memory: Memory { strength: school.settings.strength_at_start, reviewed: 0.0 },
-            forgetting: component.forgetting_per_day * spread.exp(),
+            forgetting: component.forgetting_per_day * spread.exp() * forgets,
         });
     }
     let student = Student {

@@ -27,6 +27,7 @@ pub use memory::{Memory, normal_quantile};
 pub use scheduling::{DELAY, ReviewDeck, ReviewRule};
 pub use settings::{MinutesSettings, RewardSettings, TeachingSettings, TutoringSettings};
 
+use crate::base::TraitSpec;
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType};
 use crate::sim::{
@@ -61,6 +62,10 @@ impl Domain for Tutoring {
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError> {
         let path = section.settings::<TutoringSettings>()?.components_path;
         Ok(path.map(|path| DataNeed { key: "components", asset: "", path: Some(path) }).into_iter().collect())
+    }
+
+    fn traits(&self, role: &str) -> &'static [TraitSpec] {
+        if role == "student" { advance::TRAITS } else { &[] }
     }
 
     fn tables(&self) -> Vec<TableSpec> {

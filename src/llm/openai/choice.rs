@@ -30,8 +30,7 @@ pub(super) fn menu(options: &[Arc<str>]) -> Option<Menu> {
             || (0..heads.len()).any(|other| other != place && heads[other].starts_with(heads[place]))
     };
     if !(0..heads.len()).any(clash) {
-        let lines: Vec<String> = own.iter().map(|option| format!("- {option}")).collect();
-        let instruction = format!("\n\nAnswer with one of these and nothing else:\n{}", lines.join("\n"));
+        let instruction = format!("\n\nAnswer with one of these and nothing else:\n{}", own.join("\n"));
         return Some(Menu { instruction, answers: words, letters: false });
     }
     if options.len() > LETTERS {
@@ -114,7 +113,7 @@ mod tests {
     fn options_are_told_apart_by_their_own_words() {
         let menu =
             menu(&options(&["The customer wants to return it", "The customer wants to cancel it"])).expect("words");
-        assert_eq!(menu.instruction, "\n\nAnswer with one of these and nothing else:\n- return it\n- cancel it");
+        assert_eq!(menu.instruction, "\n\nAnswer with one of these and nothing else:\nreturn it\ncancel it");
         let told = tokens(&[(" Return", 0.5), ("return", 0.125), ("can", 0.25), ("The", 0.0625)]);
         let scores = menu.scores(&told).expect("two are begun");
         assert!((scores[0] - 0.625_f64.ln()).abs() < 1e-12 && (scores[1] - 0.25_f64.ln()).abs() < 1e-12, "{scores:?}");

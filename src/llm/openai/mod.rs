@@ -16,7 +16,7 @@ use super::backends::{BackendError, LoadContext};
 use crate::base::LanguageModel;
 use crate::scenario::{Kind, Section, SettingsType};
 
-pub use settings::{OpenAiSettings, Prices, Scoring, TokenLimitField};
+pub use settings::{OpenAiSettings, Scoring, TokenLimitField};
 
 /// The registry entry.
 pub(super) static OPENAI: Kind = Kind {

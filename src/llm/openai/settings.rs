@@ -59,14 +59,6 @@ pub struct OpenAiSettings {
     /// The model for vectors of texts, where it is another one than `model`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding_model: Option<String>,
-    /// Price of a million tokens of prompts, in any currency; only told, never a limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 1_000_000))]
-    pub prompt_price: Option<f64>,
-    /// Price of a million tokens of answers, in the same currency.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 1_000_000))]
-    pub answer_price: Option<f64>,
 }
 
 /// How a choice is made.
@@ -100,34 +92,6 @@ impl TokenLimitField {
             Self::MaxTokens => "max_tokens",
             Self::MaxCompletionTokens => "max_completion_tokens",
         }
-    }
-}
-
-/// What a million tokens cost.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prices {
-    /// Of prompts.
-    pub prompt: f64,
-    /// Of answers.
-    pub answer: f64,
-}
-
-impl Prices {
-    /// The prices that `[llm.NAME]` declares, if any; one that is left out is 0.
-    #[must_use]
-    pub fn of(section: &Section) -> Option<Self> {
-        if section.kind() != super::OPENAI.name {
-            return None;
-        }
-        let settings = section.settings::<OpenAiSettings>().ok()?;
-        settings.prompt_price.or(settings.answer_price)?;
-        Some(Self { prompt: settings.prompt_price.unwrap_or(0.0), answer: settings.answer_price.unwrap_or(0.0) })
-    }
-
-    /// What so many tokens cost.
-    #[must_use]
-    pub fn cost(self, prompt_tokens: u64, answer_tokens: u64) -> f64 {
-        (prompt_tokens as f64 * self.prompt + answer_tokens as f64 * self.answer) / 1e6
     }
 }
 

@@ -203,7 +203,7 @@ fn a_choice_is_made_by_log_probabilities_or_by_schema() {
     let sent = &told.seen()[0].body;
     assert_eq!((&sent["logprobs"], &sent["top_logprobs"], &sent["max_tokens"]), (&true.into(), &20.into(), &1.into()));
     let user = sent["messages"][1]["content"].as_str().expect("a text");
-    let menu = "- exchange it\n- return it\n- cancel the order\n- modify the order";
+    let menu = "exchange it\nreturn it\ncancel the order\nmodify the order";
     assert_eq!(user, format!("Customer: it is too small\n\nAnswer with one of these and nothing else:\n{menu}"));
 
     let untelling = Server::always(Manner::Untelling);

@@ -16,6 +16,10 @@ pub enum Manner {
     Good,
     /// The same, but no log-probabilities and no word of them.
     Untelling,
+    /// The good answer, with what it was told of a key as the model's name.
+    Echoes,
+    /// Status 500 and what it was told of a key as the reason.
+    Blames,
     /// This status, these headers and this body.
     Status(&'static str, &'static str, &'static str),
     /// 200 and this chat text.
@@ -190,6 +194,16 @@ impl Shared {
         match manner {
             Manner::Good => whole(stream, "200 OK", "", &good(seen, true).to_string()),
             Manner::Untelling => whole(stream, "200 OK", "", &good(seen, false).to_string()),
+            Manner::Echoes => {
+                let mut body = good(seen, true);
+                body["model"] = json!(format!("nasty-1 {}", seen.authorization.as_deref().unwrap_or("no key")));
+                // Escaped as JSON may be.
+                whole(stream, "200 OK", "", &body.to_string().replace("Bearer sk", "Bearer \\u0073k"))
+            }
+            Manner::Blames => {
+                let blame = json!({"error": {"message": format!("wrong: {:?}", seen.authorization)}}).to_string();
+                whole(stream, "500 Internal Server Error", "", &blame)
+            }
             Manner::Status(status, headers, body) => whole(stream, status, headers, body),
             Manner::Says(text) => whole(stream, "200 OK", "", &chat(text, None).to_string()),
             Manner::Body(body) => whole(stream, "200 OK", "", body),
@@ -264,7 +278,7 @@ fn good(seen: &Seen, tells: bool) -> Value {
     }
     if tells && body["logprobs"] == true {
         let menu: Vec<&str> = user.lines().rev().take_while(|line| !line.ends_with("nothing else:")).collect();
-        let first = |line: &&str| line.trim_start_matches("- ").split([' ', ')']).next().unwrap_or("").to_owned();
+        let first = |line: &&str| line.split([' ', ')']).next().unwrap_or("").to_owned();
         let token = |line: &&str| {
             let word = first(line);
             let share = -0.5 - (mixed(&format!("{user}{word}")) % 1000) as f64 / 250.0;
