@@ -59,13 +59,14 @@ pub struct CandleModel {
     network: Network,
     tokenizer: ChatTokenizer,
     options: CandleOptions,
+    turn: Mutex<()>,
     cache: Mutex<PrefixCache>,
     calibration: Calibration,
     digest: String,
 }
 
 /// Rows a forward pass has at most; between passes the stop sign is looked at.
-const PASS_ROWS: usize = 512;
+const PASS_ROWS: usize = 256;
 /// Rows whose logits are held at the same time.
 const LOGIT_ROWS: usize = 32;
 
@@ -111,7 +112,15 @@ impl CandleModel {
         let (loaded, digest) = rayon::join(load, || hexadecimal(&Sha256::digest(&file)));
         let (network, tokenizer) = loaded.map_err(|problem| in_file(path.to_owned(), problem))?;
         let cache = Mutex::new(PrefixCache::new(options.prefix_cache_bytes));
-        Ok(Self { network, tokenizer, options, cache, calibration: Calibration::default(), digest })
+        Ok(Self {
+            network,
+            tokenizer,
+            options,
+            turn: Mutex::default(),
+            cache,
+            calibration: Calibration::default(),
+            digest,
+        })
     }
 
     /// The text that the model reads for a prompt: the chat template around its parts.
@@ -445,7 +454,10 @@ impl CandleModel {
 
 impl LanguageModel for CandleModel {
     fn answer(&self, requests: &[Request]) -> Result<Vec<Reply>, LanguageError> {
-        self.calibration.answer(requests, |requests| self.answer_plain(requests))
+        // Whoever waits for another call waits here: inside the pool it could hold up the very thread it waits for.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // One step into the pool for all of the work, and not one for each of its many parallel loops.
+        rayon::join(|| self.calibration.answer(requests, |requests| self.answer_plain(requests)), || ()).0
     }
 
     fn identity(&self) -> Vec<(String, String)> {

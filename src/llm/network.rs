@@ -8,10 +8,11 @@ use std::sync::Arc;
 use candle_core::quantized::GgmlDType;
 use rayon::prelude::*;
 
-use super::attention::{AttentionTask, CacheShape, KeyValues, Sequence, rms_norm, rotate};
+use super::attend::{AttentionTask, Bundle, Room, Seen, bundles};
+use super::attention::{CacheShape, KeyValues, Sequence, rms_norm, rotate};
 use super::gguf::{Directory, Problem, TensorPlace};
 use super::kernels::Kernel;
-use super::linear::{Activations, Linear, WeightProblem, linear, vector};
+use super::linear::{Activations, Linear, WeightProblem, apply_all, linear, vector};
 use crate::base::LanguageError;
 
 /// What can be wrong with a network in a file.
@@ -119,9 +120,10 @@ impl Network {
         let place = source.place("token_embd.weight")?;
         let vocabulary = place.shape.first().copied().unwrap_or(0);
         let embedding = source.linear("token_embd.weight", vocabulary, width)?;
-        let head = match directory.tensors.contains_key("output.weight") {
-            true => source.linear("output.weight", vocabulary, width)?,
-            false => embedding.clone(),
+        let head = if directory.tensors.contains_key("output.weight") {
+            source.linear("output.weight", vocabulary, width)?
+        } else {
+            embedding.clone()
         };
         let (query_width, key_width) = (query_heads * head_width, heads * head_width);
         let layer = |number: usize| -> Load<Layer> {
@@ -171,6 +173,12 @@ impl Network {
     ) -> Result<Vec<f32>, LanguageError> {
         let own_positions = own_positions(sequences, rows);
         let starts: Vec<usize> = sequences.iter().map(Sequence::start).collect();
+        let seen: Vec<Seen> = rows
+            .iter()
+            .zip(&own_positions)
+            .map(|(row, own_position)| Seen { sequence: row.sequence, own_position: *own_position, first: 0 })
+            .collect();
+        let bundles = bundles(sequences, &seen, self.query_heads / self.cache.heads);
         let mut states = self.embed(rows)?;
         let width = self.width;
         let key_width = self.cache.heads * self.cache.head_width;
@@ -188,29 +196,29 @@ impl Network {
         for (number, layer) in self.layers.iter().enumerate() {
             self.normalise(&states, &layer.attention_norm, &mut normed);
             let input = Activations::new(&normed, width);
-            layer.query.apply(&input, &mut queries)?;
-            layer.key.apply(&input, &mut keys)?;
-            layer.value.apply(&input, &mut values)?;
-            for (place, row) in rows.iter().enumerate() {
-                let position = starts[row.sequence] + own_positions[place];
+            let maps: [(&dyn Linear, &mut [f32]); 3] =
+                [(&*layer.query, &mut queries), (&*layer.key, &mut keys), (&*layer.value, &mut values)];
+            apply_all(&input, maps)?;
+            let turned = queries.par_chunks_exact_mut(query_width).zip(keys.par_chunks_exact_mut(key_width));
+            turned.enumerate().with_min_len(16).for_each(|(place, (query, key))| {
+                let position = starts[rows[place].sequence] + own_positions[place];
                 let turns = &self.turns[position * self.pairs..(position + 1) * self.pairs];
-                let query = &mut queries[place * query_width..][..query_width];
                 for number in query.iter_mut() {
                     *number *= scale;
                 }
                 rotate(query, self.cache.head_width, turns);
-                let key = &mut keys[place * key_width..][..key_width];
                 rotate(key, self.cache.head_width, turns);
-                let value = &values[place * key_width..][..key_width];
-                sequences[row.sequence].own.write(number, own_positions[place], key, value);
+            });
+            let written = keys.chunks_exact(key_width).zip(values.chunks_exact(key_width));
+            for ((row, own_position), (key, value)) in rows.iter().zip(&own_positions).zip(written) {
+                sequences[row.sequence].own.write(number, *own_position, key, value);
             }
-            self.attend(sequences, rows, &own_positions, number, &queries, &mut attended);
+            self.attend(sequences, &seen, &bundles, number, &queries, &mut attended);
             layer.attention_output.apply(&Activations::new(&attended, query_width), &mut change)?;
             add(&mut states, &change);
             self.normalise(&states, &layer.feed_forward_norm, &mut normed);
             let input = Activations::new(&normed, width);
-            layer.gate.apply(&input, &mut gate)?;
-            layer.up.apply(&input, &mut up)?;
+            apply_all(&input, [(&*layer.gate, &mut gate[..]), (&*layer.up, &mut up[..])])?;
             let gates = gate.par_chunks_exact_mut(inner).zip(up.par_chunks_exact(inner));
             gates.with_min_len(4).for_each(|(gate, up)| self.kernel.gate(gate, up));
             layer.down.apply(&Activations::new(&gate, inner), &mut change)?;
@@ -249,33 +257,39 @@ impl Network {
     fn attend(
         &self,
         sequences: &[Sequence],
-        rows: &[Row],
-        own_positions: &[usize],
+        seen: &[Seen],
+        bundles: &[Bundle],
         layer: usize,
-        queries: &[f32],
-        attended: &mut [f32],
+        mut queries: &[f32],
+        mut attended: &mut [f32],
     ) {
-        let heads = self.cache.heads;
-        let group_width = self.query_heads / heads * self.cache.head_width;
-        let units = attended.par_chunks_exact_mut(group_width).zip(queries.par_chunks_exact(group_width));
-        units.enumerate().with_min_len(2).for_each_init(Vec::new, |scores, (unit, (output, queries))| {
-            let place = unit / heads;
-            let task = AttentionTask {
-                sequence: &sequences[rows[place].sequence],
-                layer,
-                head: unit % heads,
-                own_position: own_positions[place],
-                queries,
-            };
-            self.kernel.attend(&task, scores, output);
+        let group_width = self.query_heads / self.cache.heads * self.cache.head_width;
+        let mut tasks = Vec::with_capacity(bundles.len());
+        for bundle in bundles {
+            // A row on its own is split by heads, so that a batch of one has work for several threads.
+            let heads = if bundle.rows.len() == 1 { 1 } else { self.cache.heads };
+            for first in (0..self.cache.heads).step_by(heads) {
+                let (of_task, rest) = queries.split_at(bundle.rows.len() * heads * group_width);
+                let (output, after) = std::mem::take(&mut attended).split_at_mut(of_task.len());
+                (queries, attended) = (rest, after);
+                let heads = first..first + heads;
+                tasks.push((AttentionTask { sequences, seen, bundle, layer, heads, queries: of_task }, output));
+            }
+        }
+        tasks.into_par_iter().for_each_init(Room::default, |room, (task, output)| {
+            self.kernel.attend(&task, room, output);
         });
     }
 }
 
 fn add(states: &mut [f32], change: &[f32]) {
-    for (state, change) in states.iter_mut().zip(change) {
-        *state += change;
-    }
+    /// Numbers that a parallel task adds.
+    const TASK: usize = 1 << 14;
+    states.par_chunks_mut(TASK).zip(change.par_chunks(TASK)).for_each(|(states, change)| {
+        for (state, change) in states.iter_mut().zip(change) {
+            *state += change;
+        }
+    });
 }
 
 /// Each row's position in its sequence's own part.
