@@ -49,7 +49,7 @@ fn prefill_256(bencher: Bencher<'_, '_>, kernel: KernelChoice) {
 }
 
 /// Items are written tokens.
-#[divan::bench(args = KERNELS, consts = [1, 16], sample_count = 5, sample_size = 1)]
+#[divan::bench(args = KERNELS, consts = [1, 8, 32], sample_count = 5, sample_size = 1)]
 fn decode<const BATCH: usize>(bencher: Bencher<'_, '_>, kernel: KernelChoice) {
     let ask = Ask::Write { tokens_max: 64, temperature: 0.0, draw: 0 };
     let requests: Vec<Request> = (0..BATCH).map(|number| request(4, ask.clone(), number)).collect();

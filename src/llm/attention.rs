@@ -1,13 +1,12 @@
-//! Keys and values of a sequence, attention over them, and the element-wise steps of a layer, in plain Rust.
+//! Keys and values of a sequence, and the element-wise steps of a layer, in plain Rust.
 //!
-//! Every number is made inside one thread by additions in one order, whatever lies in which part of a sequence: a
-//! score is a sum over the dimensions in order, a weighted value a sum over the positions in order.
+//! Every number is made inside one thread by additions in one order.
 #![expect(clippy::inline_always, reason = "the kernels compile these bodies again for their own instructions")]
 
 use std::sync::Arc;
 
 /// Positions whose keys lie side by side, so that their scores are computed as one vector.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Sizes of a cache of keys and values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +46,21 @@ impl KeyValues {
         (self.keys.len() + self.values.len()) * size_of::<f32>()
     }
 
+    /// Numbers a key or value of one head has.
+    pub fn head_width(&self) -> usize {
+        self.shape.head_width
+    }
+
+    /// The keys of one head, in groups of 16 positions.
+    pub fn keys(&self, layer: usize, head: usize) -> &[f32] {
+        &self.keys[self.head(layer, head)..][..self.capacity * self.shape.head_width]
+    }
+
+    /// The values of one head, by position.
+    pub fn values(&self, layer: usize, head: usize) -> &[f32] {
+        &self.values[self.head(layer, head)..][..self.capacity * self.shape.head_width]
+    }
+
     fn head(&self, layer: usize, head: usize) -> usize {
         (layer * self.shape.heads + head) * self.capacity * self.shape.head_width
     }
@@ -84,131 +98,6 @@ impl Sequence {
     /// Positions before its own.
     pub fn start(&self) -> usize {
         self.before.iter().map(|(_, length)| length).sum()
-    }
-}
-
-/// One row's attention to everything up to its own position, for the query heads of one key-value head.
-pub(super) struct AttentionTask<'a> {
-    pub sequence: &'a Sequence,
-    pub layer: usize,
-    /// The key-value head.
-    pub head: usize,
-    /// The row's position in the sequence's own part.
-    pub own_position: usize,
-    /// The first position of the whole sequence that it sees.
-    pub first: usize,
-    /// The queries, one after another, already scaled by 1/√width.
-    pub queries: &'a [f32],
-}
-
-/// Softmax attention: writes as many numbers as the task has in its queries. `scores` is room to work in.
-///
-/// Up to four query heads go together, so that a key is read once for them and their sums do not wait for each other.
-#[inline(always)]
-pub(super) fn attend(task: &AttentionTask<'_>, scores: &mut Vec<f32>, output: &mut [f32]) {
-    let width = task.sequence.own.shape.head_width;
-    for (queries, output) in task.queries.chunks(4 * width).zip(output.chunks_mut(4 * width)) {
-        match queries.len() / width {
-            4 => attend_heads::<4>(task, queries, scores, output),
-            3 => attend_heads::<3>(task, queries, scores, output),
-            2 => attend_heads::<2>(task, queries, scores, output),
-            _ => attend_heads::<1>(task, queries, scores, output),
-        }
-    }
-}
-
-#[inline(always)]
-fn attend_heads<const HEADS: usize>(
-    task: &AttentionTask<'_>,
-    queries: &[f32],
-    scores: &mut Vec<f32>,
-    output: &mut [f32],
-) {
-    let width = task.sequence.own.shape.head_width;
-    let own = (&task.sequence.own, task.own_position + 1);
-    let parts = || task.sequence.before.iter().map(|(part, length)| (&**part, *length)).chain([own]);
-    let positions: usize = parts().map(|(_, length)| length).sum();
-    // A row of scores a head; the last group of a part is computed whole, and overwritten by the part after it.
-    let stride = (positions + LANES).next_multiple_of(LANES);
-    scores.clear();
-    scores.resize(HEADS * stride, 0.0);
-    let mut first = 0;
-    for (part, length) in parts() {
-        let start = part.head(task.layer, task.head);
-        let keys = &part.keys[start..start + length.next_multiple_of(LANES) * width];
-        let unseen = task.first.saturating_sub(first) / LANES;
-        for (group, keys) in keys.chunks_exact(LANES * width).enumerate().skip(unseen) {
-            let sums = products::<HEADS>(queries, keys.as_chunks().0);
-            for (head, sums) in sums.iter().enumerate() {
-                scores[head * stride + first + group * LANES..][..LANES].copy_from_slice(sums);
-            }
-        }
-        first += length;
-    }
-    let mut totals = [0.0; HEADS];
-    for (total, scores) in totals.iter_mut().zip(scores.chunks_exact_mut(stride)) {
-        let scores = &mut scores[task.first..positions];
-        let peak = scores.iter().fold(f32::NEG_INFINITY, |peak, score| if *score > peak { *score } else { peak });
-        for score in scores.iter_mut() {
-            *score = exp(*score - peak);
-        }
-        *total = sum(scores);
-    }
-    for ((output, scores), total) in output.chunks_exact_mut(width).zip(scores.chunks_exact(stride)).zip(totals) {
-        output.fill(0.0);
-        let mut first = 0;
-        for (part, length) in parts() {
-            let start = part.head(task.layer, task.head);
-            let unseen = task.first.saturating_sub(first).min(length);
-            let values = &part.values[start + unseen * width..start + length * width];
-            add_weighted(values, &scores[first + unseen..first + length], output);
-            first += length;
-        }
-        let inverse = 1.0 / total;
-        for output in output.iter_mut() {
-            *output *= inverse;
-        }
-    }
-}
-
-/// The products of queries with the keys of sixteen positions (by dimension, position).
-#[inline(always)]
-fn products<const HEADS: usize>(queries: &[f32], keys: &[[f32; LANES]]) -> [[f32; LANES]; HEADS] {
-    let mut sums = [[0.0_f32; LANES]; HEADS];
-    let queries: [&[f32]; HEADS] = std::array::from_fn(|head| &queries[head * keys.len()..][..keys.len()]);
-    for (dimension, keys) in keys.iter().enumerate() {
-        for head in 0..HEADS {
-            let number = queries[head][dimension];
-            for lane in 0..LANES {
-                sums[head][lane] += number * keys[lane];
-            }
-        }
-    }
-    sums
-}
-
-/// Adds the rows of `values`, each times its weight, to `output`, in order.
-#[inline(always)]
-fn add_weighted(values: &[f32], weights: &[f32], output: &mut [f32]) {
-    /// Dimensions whose sums are kept in registers together.
-    const TOGETHER: usize = 64;
-    let width = output.len();
-    let (wide, rest) = output.as_chunks_mut::<TOGETHER>();
-    let covered = wide.len() * TOGETHER;
-    for (place, output) in wide.iter_mut().enumerate() {
-        let mut sums = *output;
-        for (value, weight) in values.chunks_exact(width).zip(weights) {
-            let Some(value) = value[place * TOGETHER..].first_chunk::<TOGETHER>() else { continue };
-            for lane in 0..TOGETHER {
-                sums[lane] += weight * value[lane];
-            }
-        }
-        *output = sums;
-    }
-    for (value, weight) in values.chunks_exact(width).zip(weights) {
-        for (output, value) in rest.iter_mut().zip(&value[covered..]) {
-            *output += weight * value;
-        }
     }
 }
 

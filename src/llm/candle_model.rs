@@ -70,6 +70,7 @@ pub struct CandleModel {
     pub(super) network: Network,
     pub(super) tokenizer: ChatTokenizer,
     pub(super) options: CandleOptions,
+    turn: Mutex<()>,
     cache: Mutex<PrefixCache>,
     calibration: Calibration,
     /// Made when the first form is filled in.
@@ -78,7 +79,7 @@ pub struct CandleModel {
 }
 
 /// Rows a forward pass has at most; between passes the stop sign is looked at.
-const PASS_ROWS: usize = 512;
+const PASS_ROWS: usize = 256;
 /// Rows whose logits are held at the same time.
 const LOGIT_ROWS: usize = 32;
 
@@ -127,7 +128,7 @@ impl CandleModel {
         let (network, tokenizer) = loaded.map_err(|problem| in_file(path.to_owned(), problem))?;
         let cache = Mutex::new(PrefixCache::new(options.prefix_cache_bytes));
         let (calibration, lexicon) = (Calibration::default(), OnceLock::new());
-        Ok(Self { network, tokenizer, options, cache, calibration, lexicon, digest })
+        Ok(Self { network, tokenizer, options, turn: Mutex::default(), cache, calibration, lexicon, digest })
     }
 
     /// The text that the model reads for a prompt: the chat template around its parts.
@@ -473,10 +474,8 @@ impl CandleModel {
         }
         Ok(replies)
     }
-}
 
-impl LanguageModel for CandleModel {
-    fn answer(&self, requests: &[Request]) -> Result<Vec<Reply>, LanguageError> {
+    fn answer_all(&self, requests: &[Request]) -> Result<Vec<Reply>, LanguageError> {
         // Vectors are computed by themselves: neither chat template nor shared prefix has a part in them.
         let (embed, other): (Vec<usize>, Vec<usize>) =
             (0..requests.len()).partition(|&place| requests[place].ask == Ask::Embed);
@@ -491,6 +490,15 @@ impl LanguageModel for CandleModel {
         replies.extend(embed.into_iter().zip(vectors));
         replies.sort_by_key(|(place, _)| *place);
         Ok(replies.into_iter().map(|(_, reply)| reply).collect())
+    }
+}
+
+impl LanguageModel for CandleModel {
+    fn answer(&self, requests: &[Request]) -> Result<Vec<Reply>, LanguageError> {
+        // Whoever waits for another call waits here: inside the pool it could hold up the very thread it waits for.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // One step into the pool for all of the work, and not one for each of its many parallel loops.
+        rayon::join(|| self.answer_all(requests), || ()).0
     }
 
     fn identity(&self) -> Vec<(String, String)> {

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{Device, Module, Tensor};
+use rayon::prelude::*;
 
 use super::kernels::{Input, Kernel, QuantisedRows, TiledWeights, first_damaged_block};
 use crate::base::LanguageError;
@@ -26,8 +27,8 @@ impl<'a> Activations<'a> {
         Self { values, rows: values.len() / width, width, quantised: OnceLock::new() }
     }
 
-    fn quantised(&self) -> &QuantisedRows {
-        self.quantised.get_or_init(|| QuantisedRows::new(self.values, self.width))
+    fn quantised(&self, kernel: Kernel) -> &QuantisedRows {
+        self.quantised.get_or_init(|| QuantisedRows::new(kernel, self.values, self.width))
     }
 }
 
@@ -35,6 +36,9 @@ impl<'a> Activations<'a> {
 pub(super) trait Linear: Send + Sync {
     /// Numbers a row of the output has.
     fn outputs(&self) -> usize;
+
+    /// Brings the input into the form that [`Self::apply`] wants; without it `apply` does so.
+    fn prepare(&self, _input: &Activations<'_>) {}
 
     /// Writes `input.rows` rows of `outputs()` numbers.
     fn apply(&self, input: &Activations<'_>, output: &mut [f32]) -> Result<(), LanguageError>;
@@ -76,6 +80,18 @@ pub(super) fn linear(
     // For these formats candle computes a single row by another order of additions than several rows.
     let pairs = matches!(kind, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16 | GgmlDType::Q6K);
     Ok(Arc::new(Portable { product, weights, outputs, pairs }))
+}
+
+/// Several maps of the same input, side by side: threads that are done with one go on with the next.
+pub(super) fn apply_all<const N: usize>(
+    input: &Activations<'_>,
+    maps: [(&dyn Linear, &mut [f32]); N],
+) -> Result<(), LanguageError> {
+    // Prepared before there are parallel tasks: one of them could otherwise wait for the other's preparation.
+    for (map, _) in &maps {
+        map.prepare(input);
+    }
+    maps.into_par_iter().try_for_each(|(map, output)| map.apply(input, output))
 }
 
 /// A row of weights that are used one by one (a norm's), in single precision.
@@ -152,9 +168,15 @@ impl Linear for Tiled {
         self.weights.outputs()
     }
 
+    fn prepare(&self, input: &Activations<'_>) {
+        if self.weights.wants_blocks() {
+            input.quantised(self.weights.kernel());
+        }
+    }
+
     fn apply(&self, input: &Activations<'_>, output: &mut [f32]) -> Result<(), LanguageError> {
         let input = if self.weights.wants_blocks() {
-            Input::Blocks(input.quantised())
+            Input::Blocks(input.quantised(self.weights.kernel()))
         } else {
             Input::Numbers(input.values, input.width)
         };

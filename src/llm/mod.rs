@@ -2,6 +2,7 @@
 //!
 //! Knows no agent's mind and no clock. Everything that uses `unsafe` is in `kernels`.
 
+mod attend;
 mod attention;
 mod backends;
 mod calibration;

@@ -322,6 +322,25 @@ fn a_cut_off_model_file_is_damaged() {
 }
 
 #[test]
+fn a_block_whose_scale_is_no_number_is_named() {
+    let file = std::fs::read(model_file()).expect("the test model can be read");
+    // Where three tensors of the pinned file begin (its directory says so), and what their blocks are.
+    for (start, block, place, bytes, told) in [
+        (1_785_664, 3, 34, &[0x00, 0x7c][..], ["\"token_embd.weight\"", "scale of block 3"]),
+        (98_291_008, 2, 20, &[0x01, 0xfe], ["\"blk.9.attn_v.weight\"", "scale of block 2"]),
+        (98_360_128, 5, 4, &[0, 0, 0xc0, 0x7f], ["\"output_norm.weight\"", "number 5"]),
+    ] {
+        let mut broken = file.clone();
+        let first = start + block * place;
+        broken[first..first + bytes.len()].copy_from_slice(bytes);
+        let error = load_bytes(&broken);
+        assert!(matches!(error, LoadError::Damaged { .. }), "{error}");
+        let text = error.to_string();
+        assert!(told.iter().all(|part| text.contains(part)), "{text}");
+    }
+}
+
+#[test]
 fn no_changed_byte_makes_loading_panic() {
     let file = small_llama();
     for place in 0..file.len() {

@@ -3,7 +3,7 @@
 //! A decoder that was not trained to embed puts all texts into a narrow cone: cosines of unrelated texts are far above
 //! zero. Compare them with each other, not with a fixed number.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::{CandleModel, Piece};
 use crate::base::{Answer, LanguageError, Reply, Request, TokenCount};
@@ -23,8 +23,6 @@ impl CandleModel {
             self.fits(tokens.len(), prompt)?;
             texts.push(tokens);
         }
-        // One call at a time, as for all other answers.
-        let _turn = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let mut replies = Vec::with_capacity(texts.len());
         let mut left = &texts[..];
         while !left.is_empty() {

@@ -2,18 +2,19 @@
 //! the features it names.
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, _mm_loadl_epi64, _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_and_si256,
-    _mm256_castsi256_ps, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32,
-    _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_mullo_epi32, _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi16,
-    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_sign_epi8, _mm256_slli_epi32,
-    _mm256_sllv_epi32, _mm256_srli_epi32, _mm256_srlv_epi32, _mm256_storeu_ps, _mm256_sub_epi32,
+    __m128i, __m256, __m256i, _mm_loadl_epi64, _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_and_si256, _mm256_castsi256_ps, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32,
+    _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_mullo_epi32, _mm256_or_si256, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_sign_epi8,
+    _mm256_slli_epi32, _mm256_sllv_epi32, _mm256_srli_epi32, _mm256_srlv_epi32, _mm256_storeu_ps, _mm256_sub_epi32,
 };
 
-use super::super::attention::{self, AttentionTask};
-use super::blocks::{Halves, LowBits, Offsets, Quants, Scales, TileBlock};
+use super::super::attend::{self, AttentionTask, Lanes, Room};
+use super::super::attention;
+use super::blocks::{Halves, LowBits, Offsets, Quants, SHIFTS_OF_ONE, SHIFTS_OF_TWO, Scales, TileBlock};
 use super::numbers::{NumberFormat, Numbers};
-use super::rows::RowBlock;
+use super::rows::{self, RowBlock, apart};
 use super::{LANES, WORDS};
 
 /// Outputs a vector has.
@@ -21,14 +22,17 @@ const HALF: usize = LANES / 2;
 
 /// Sums of R rows for one tile of quantised weights.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub fn quantised<B: TileBlock, const R: usize>(tile: &[B], rows: &[&[RowBlock]; R], sums: &mut [[f32; LANES]; R]) {
-    let rows: [&[RowBlock]; R] = std::array::from_fn(|row| &rows[row][..tile.len() * B::PARTS]);
+pub fn quantised<B: TileBlock, const R: usize>(tile: &[B], rows: &[RowBlock], sums: &mut [[f32; LANES]; R]) {
+    let rows: [&[RowBlock]; R] = apart(rows, tile.len() * B::PARTS);
     for half in 0..2 {
         let mut totals = [_mm256_setzero_ps(); R];
         for (number, block) in tile.iter().enumerate() {
             for place in 0..B::PARTS {
                 let part = block.part(place);
-                let inputs: [&RowBlock; R] = std::array::from_fn(|row| &rows[row][number * B::PARTS + place]);
+                let mut inputs = [&rows[0][0]; R];
+                for (input, row) in inputs.iter_mut().zip(&rows) {
+                    *input = &row[number * B::PARTS + place];
+                }
                 let weights = unpack(part.quants, half);
                 let together = match part.quants {
                     // Sums of two products are below 2^15 as long as no more than this many are added: 16·15·127,
@@ -86,12 +90,8 @@ pub fn quantised<B: TileBlock, const R: usize>(tile: &[B], rows: &[&[RowBlock]; 
 
 /// Sums of R rows for one tile of real-number weights, over the inputs in order.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub fn real<N: NumberFormat, const R: usize>(
-    tile: &[[N::Stored; LANES]],
-    rows: &[&[f32]; R],
-    sums: &mut [[f32; LANES]; R],
-) {
-    let rows: [&[f32]; R] = std::array::from_fn(|row| &rows[row][..tile.len()]);
+pub fn real<N: NumberFormat, const R: usize>(tile: &[[N::Stored; LANES]], rows: &[f32], sums: &mut [[f32; LANES]; R]) {
+    let rows: [&[f32]; R] = apart(rows, tile.len());
     for half in 0..2 {
         let mut totals = [_mm256_setzero_ps(); R];
         for (input, numbers) in tile.iter().enumerate() {
@@ -106,7 +106,7 @@ pub fn real<N: NumberFormat, const R: usize>(
                     _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(eight_words(numbers, half))))
                 }
             };
-            for (total, row) in totals.iter_mut().zip(rows) {
+            for (total, row) in totals.iter_mut().zip(&rows) {
                 *total = _mm256_fmadd_ps(weights, _mm256_set1_ps(row[input]), *total);
             }
         }
@@ -124,18 +124,18 @@ fn unpack(quants: Quants<'_>, half: usize) -> [__m256i; WORDS] {
         Quants::Five(low, high) => {
             unpack_low(low, &mut weights, half);
             let (high, mask) = (load(high, half), _mm256_set1_epi8(16));
-            for (word, weights) in weights.iter_mut().enumerate() {
-                let turned = turn(high, 4 - word as i32);
-                *weights = _mm256_or_si256(*weights, _mm256_and_si256(turned, mask));
+            for (shift, weights) in SHIFTS_OF_ONE.into_iter().zip(&mut weights) {
+                *weights = _mm256_or_si256(*weights, _mm256_and_si256(turn(high, shift), mask));
             }
         }
         Quants::Six(low, high) => {
             unpack_low(low, &mut weights, half);
             let mask = _mm256_set1_epi8(48);
-            for (word, weights) in weights.iter_mut().enumerate() {
-                let shift = 4 - 2 * (word % (WORDS / 2)) as i32;
-                let turned = turn(load(&high[word / (WORDS / 2)], half), shift);
-                *weights = _mm256_or_si256(*weights, _mm256_and_si256(turned, mask));
+            for (high, weights) in high.iter().zip(weights.as_chunks_mut::<{ WORDS / 2 }>().0) {
+                let high = load(high, half);
+                for (shift, weights) in SHIFTS_OF_TWO.into_iter().zip(weights) {
+                    *weights = _mm256_or_si256(*weights, _mm256_and_si256(turn(high, shift), mask));
+                }
             }
         }
         Quants::Eight(words) => {
@@ -249,14 +249,66 @@ fn store<const R: usize>(totals: &[__m256; R], sums: &mut [[f32; LANES]; R], hal
     }
 }
 
-/// [`attention::attend`], compiled for these instructions.
+/// [`attend::attend`] in these instructions.
 #[target_feature(enable = "avx2")]
-pub fn attend(task: &AttentionTask<'_>, scores: &mut Vec<f32>, output: &mut [f32]) {
-    attention::attend(task, scores, output);
+pub fn attend(task: &AttentionTask<'_>, room: &mut Room, output: &mut [f32]) {
+    attend::attend::<Pair>(task, room, output);
+}
+
+/// [`rows::quantise`], compiled for these instructions.
+#[target_feature(enable = "avx2")]
+pub fn quantise(values: &[f32], blocks: &mut [RowBlock]) {
+    rows::quantise(values, blocks);
 }
 
 /// [`attention::gate`], compiled for these instructions.
 #[target_feature(enable = "avx2")]
 pub fn gate(gate: &mut [f32], up: &[f32]) {
     attention::gate(gate, up);
+}
+
+/// Sixteen numbers of [`attend`], which alone uses it: that is why its functions may count on the processor.
+#[derive(Clone, Copy)]
+struct Pair(__m256, __m256);
+
+impl Lanes for Pair {
+    const MANY: bool = false;
+
+    #[inline(always)]
+    fn zero() -> Self {
+        // SAFETY: the processor has AVX2, see above.
+        unsafe { Self(_mm256_setzero_ps(), _mm256_setzero_ps()) }
+    }
+
+    #[inline(always)]
+    fn splat(number: f32) -> Self {
+        // SAFETY: the processor has AVX2, see above.
+        unsafe { Self(_mm256_set1_ps(number), _mm256_set1_ps(number)) }
+    }
+
+    #[inline(always)]
+    fn load(numbers: &[f32; LANES]) -> Self {
+        // SAFETY: the processor has AVX2, see above; sixteen numbers are read from sixteen.
+        unsafe { Self(_mm256_loadu_ps(numbers.as_ptr()), _mm256_loadu_ps(numbers.as_ptr().add(HALF))) }
+    }
+
+    #[inline(always)]
+    fn store(self, numbers: &mut [f32; LANES]) {
+        // SAFETY: the processor has AVX2, see above; sixteen numbers are written to sixteen.
+        unsafe {
+            _mm256_storeu_ps(numbers.as_mut_ptr(), self.0);
+            _mm256_storeu_ps(numbers.as_mut_ptr().add(HALF), self.1);
+        }
+    }
+
+    #[inline(always)]
+    fn add_product(self, left: Self, right: Self) -> Self {
+        // SAFETY: the processor has AVX2, see above.
+        unsafe {
+            Self(
+                _mm256_add_ps(self.0, _mm256_mul_ps(left.0, right.0)),
+                _mm256_add_ps(self.1, _mm256_mul_ps(left.1, right.1)),
+            )
+        }
+    }
 }

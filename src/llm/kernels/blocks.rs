@@ -13,6 +13,10 @@ pub type LowBits = [[[u8; 4]; LANES]; WORDS / 2];
 pub type HighBit = [[u8; 4]; LANES];
 /// Two more bits, of the first and the second sixteen inputs: bits 2k and 2k+1 of byte b belong to input 4k+b.
 pub type HighBits = [[[u8; 4]; LANES]; 2];
+/// How far to the left bit j of [`HighBit`] goes to become bit 4 of word j.
+pub const SHIFTS_OF_ONE: [i32; WORDS] = [4, 3, 2, 1, 0, -1, -2, -3];
+/// How far to the left bits 2k and 2k+1 of [`HighBits`] go to become bits 4 and 5 of word k of their half.
+pub const SHIFTS_OF_TWO: [i32; WORDS / 2] = [4, 2, 0, -2];
 /// Eight bits with a sign.
 pub type Bytes = [[[i8; 4]; LANES]; WORDS];
 /// Half-precision numbers as bits.
@@ -74,6 +78,13 @@ fn half(bytes: &[u8], place: usize) -> u16 {
     u16::from_le_bytes([bytes[place], bytes[place + 1]])
 }
 
+/// Sixteen bytes that hold input j in the low and 16+j in the high half of byte j, as they are wanted here.
+fn copy_low(low: &mut LowBits, lane: usize, bytes: &[u8]) {
+    for (word, bytes) in low.iter_mut().zip(bytes.as_chunks::<4>().0) {
+        word[lane] = *bytes;
+    }
+}
+
 fn fill_low(low: &mut LowBits, lane: usize, quants: &[u8; BLOCK]) {
     for (number, word) in low.iter_mut().enumerate() {
         word[lane] =
@@ -86,23 +97,20 @@ fn fill_high_bit(high: &mut HighBit, lane: usize, quants: &[u8; BLOCK]) {
         std::array::from_fn(|byte| (0..WORDS).fold(0, |bits, word| bits | (quants[4 * word + byte] >> 4 & 1) << word));
 }
 
+/// Four bytes that hold the bit of input j as bit j.
+fn spread_high_bit(high: &mut HighBit, lane: usize, bytes: &[u8]) {
+    let bits = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    high[lane] = std::array::from_fn(|byte| {
+        (0..WORDS).fold(0, |sum, word| sum | ((bits >> (4 * word + byte) & 1) as u8) << word)
+    });
+}
+
 fn fill_high_bits(high: &mut HighBits, lane: usize, quants: &[u8; BLOCK]) {
     for (quants, high) in quants.as_chunks::<16>().0.iter().zip(high) {
         high[lane] = std::array::from_fn(|byte| {
             (0..WORDS / 2).fold(0, |bits, word| bits | (quants[4 * word + byte] >> 4 & 3) << (2 * word))
         });
     }
-}
-
-/// Sixteen bytes hold input j in the low and 16+j in the high half of byte j.
-fn nibbles(bytes: &[u8]) -> [u8; BLOCK] {
-    std::array::from_fn(|place| if place < 16 { bytes[place] & 15 } else { bytes[place - 16] >> 4 })
-}
-
-/// `nibbles` with a fifth bit each from a word of 32.
-fn five_bits(high: &[u8], bytes: &[u8]) -> [u8; BLOCK] {
-    let low = nibbles(bytes);
-    std::array::from_fn(|place| low[place] | (high[place / 8] >> (place % 8) & 1) << 4)
 }
 
 /// `Q4_0`: d·(q − 8).
@@ -120,7 +128,7 @@ impl TileBlock for Q4_0 {
 
     fn fill(&mut self, lane: usize, bytes: &[u8]) {
         self.scales[lane] = half(bytes, 0);
-        fill_low(&mut self.words, lane, &nibbles(&bytes[2..]));
+        copy_low(&mut self.words, lane, &bytes[2..]);
     }
 
     #[inline(always)]
@@ -152,7 +160,7 @@ impl TileBlock for Q4_1 {
     fn fill(&mut self, lane: usize, bytes: &[u8]) {
         self.scales[lane] = half(bytes, 0);
         self.offsets[lane] = half(bytes, 2);
-        fill_low(&mut self.words, lane, &nibbles(&bytes[4..]));
+        copy_low(&mut self.words, lane, &bytes[4..]);
     }
 
     #[inline(always)]
@@ -183,9 +191,8 @@ impl TileBlock for Q5_0 {
 
     fn fill(&mut self, lane: usize, bytes: &[u8]) {
         self.scales[lane] = half(bytes, 0);
-        let quants = five_bits(&bytes[2..6], &bytes[6..]);
-        fill_low(&mut self.words, lane, &quants);
-        fill_high_bit(&mut self.high, lane, &quants);
+        copy_low(&mut self.words, lane, &bytes[6..]);
+        spread_high_bit(&mut self.high, lane, &bytes[2..6]);
     }
 
     #[inline(always)]
@@ -218,9 +225,8 @@ impl TileBlock for Q5_1 {
     fn fill(&mut self, lane: usize, bytes: &[u8]) {
         self.scales[lane] = half(bytes, 0);
         self.offsets[lane] = half(bytes, 2);
-        let quants = five_bits(&bytes[4..8], &bytes[8..]);
-        fill_low(&mut self.words, lane, &quants);
-        fill_high_bit(&mut self.high, lane, &quants);
+        copy_low(&mut self.words, lane, &bytes[8..]);
+        spread_high_bit(&mut self.high, lane, &bytes[4..8]);
     }
 
     #[inline(always)]

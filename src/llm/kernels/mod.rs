@@ -25,9 +25,11 @@ mod weights;
 
 pub(super) use damage::first_damaged_block;
 pub(super) use rows::QuantisedRows;
+use rows::RowBlock;
 pub(super) use weights::{Input, TiledWeights};
 
-use super::attention::{self, AttentionTask};
+use super::attend::{self, AttentionTask, Room};
+use super::attention;
 use super::error::LoadError;
 
 /// Which code computes the products.
@@ -86,17 +88,31 @@ impl Kernel {
         }
     }
 
-    /// [`attention::attend`], compiled for this kernel's instructions. Same source, same order, same bits.
+    /// [`attend::attend`], compiled for this kernel's instructions. Same source, same order, same bits.
     #[expect(unsafe_code, reason = "functions for vector instructions; the kernel says that the processor has them")]
-    pub fn attend(self, task: &AttentionTask<'_>, scores: &mut Vec<f32>, output: &mut [f32]) {
+    pub fn attend(self, task: &AttentionTask<'_>, room: &mut Room, output: &mut [f32]) {
         match self {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a kernel is only chosen when the processor has its features.
-            Self::Vnni => unsafe { vnni::attend(task, scores, output) },
+            Self::Vnni => unsafe { vnni::attend(task, room, output) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Self::Avx2 => unsafe { avx2::attend(task, scores, output) },
-            _ => attention::attend(task, scores, output),
+            Self::Avx2 => unsafe { avx2::attend(task, room, output) },
+            _ => attend::attend::<[f32; LANES]>(task, room, output),
+        }
+    }
+
+    /// [`rows::quantise`], compiled for this kernel's instructions.
+    #[expect(unsafe_code, reason = "functions for vector instructions; the kernel says that the processor has them")]
+    fn quantise(self, values: &[f32], blocks: &mut [RowBlock]) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a kernel is only chosen when the processor has its features.
+            Self::Vnni => unsafe { vnni::quantise(values, blocks) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Self::Avx2 => unsafe { avx2::quantise(values, blocks) },
+            _ => rows::quantise(values, blocks),
         }
     }
 

@@ -2,11 +2,12 @@
 
 use super::blocks::{Offsets, Part, Quants, Scales, TileBlock};
 use super::numbers::{NumberFormat, Numbers, half_to_single};
-use super::rows::RowBlock;
+use super::rows::{RowBlock, apart};
 use super::{BLOCK, LANES, WORDS};
 
 /// Sums of R rows for one tile of quantised weights.
-pub fn quantised<B: TileBlock, const R: usize>(tile: &[B], rows: &[&[RowBlock]; R], sums: &mut [[f32; LANES]; R]) {
+pub fn quantised<B: TileBlock, const R: usize>(tile: &[B], rows: &[RowBlock], sums: &mut [[f32; LANES]; R]) {
+    let rows: [&[RowBlock]; R] = apart(rows, tile.len() * B::PARTS);
     *sums = [[0.0; LANES]; R];
     for (number, block) in tile.iter().enumerate() {
         for place in 0..B::PARTS {
@@ -14,7 +15,7 @@ pub fn quantised<B: TileBlock, const R: usize>(tile: &[B], rows: &[&[RowBlock]; 
             for lane in 0..LANES {
                 let quants = quants(&part, lane);
                 let (scale, offset) = (scale(&part, lane), offset(&part, lane));
-                for (sums, row) in sums.iter_mut().zip(rows) {
+                for (sums, row) in sums.iter_mut().zip(&rows) {
                     let input = &row[number * B::PARTS + place];
                     let mut halves = [0; 2];
                     for (word, value) in input.words.iter().enumerate() {
@@ -39,15 +40,12 @@ pub fn quantised<B: TileBlock, const R: usize>(tile: &[B], rows: &[&[RowBlock]; 
 }
 
 /// Sums of R rows for one tile of real-number weights, over the inputs in order.
-pub fn real<N: NumberFormat, const R: usize>(
-    tile: &[[N::Stored; LANES]],
-    rows: &[&[f32]; R],
-    sums: &mut [[f32; LANES]; R],
-) {
+pub fn real<N: NumberFormat, const R: usize>(tile: &[[N::Stored; LANES]], rows: &[f32], sums: &mut [[f32; LANES]; R]) {
+    let rows: [&[f32]; R] = apart(rows, tile.len());
     *sums = [[0.0; LANES]; R];
     for (input, numbers) in tile.iter().enumerate() {
         let numbers = N::view(numbers);
-        for (sums, row) in sums.iter_mut().zip(rows) {
+        for (sums, row) in sums.iter_mut().zip(&rows) {
             for (lane, sum) in sums.iter_mut().enumerate() {
                 *sum = numbers.single(lane).mul_add(row[input], *sum);
             }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{BLOCK, WORDS};
+use super::{BLOCK, Kernel, WORDS};
 
 /// A block: its numbers are `scale · x` with x in −127 to 127.
 #[derive(Clone, Copy, Default)]
@@ -27,10 +27,10 @@ pub struct QuantisedRows {
 
 impl QuantisedRows {
     /// Quantises rows of `width` numbers; `width` is a whole number of blocks.
-    pub fn new(values: &[f32], width: usize) -> Self {
+    pub fn new(kernel: Kernel, values: &[f32], width: usize) -> Self {
         let mut blocks = vec![RowBlock::default(); values.len() / BLOCK];
-        let pairs = values.par_chunks_exact(BLOCK).zip(blocks.par_iter_mut());
-        pairs.with_min_len(256).for_each(|(values, block)| *block = quantise(values));
+        let groups = values.par_chunks(TASK_BLOCKS * BLOCK).zip(blocks.par_chunks_mut(TASK_BLOCKS));
+        groups.for_each(|(values, blocks)| kernel.quantise(values, blocks));
         Self { rows: values.len() / width, blocks: width / BLOCK, values: blocks }
     }
 
@@ -44,27 +44,61 @@ impl QuantisedRows {
         self.blocks
     }
 
-    /// The blocks of one row.
+    /// The blocks of `count` rows from `row` on.
     #[inline]
-    pub fn row(&self, row: usize) -> &[RowBlock] {
-        &self.values[row * self.blocks..][..self.blocks]
+    pub fn of_rows(&self, row: usize, count: usize) -> &[RowBlock] {
+        &self.values[row * self.blocks..][..count * self.blocks]
     }
 }
 
-fn quantise(values: &[f32]) -> RowBlock {
-    /// Adding this to a small number rounds it to a whole one, ties to even, and leaves it in the lowest bits.
-    const ROUNDER: f32 = 12_582_912.0;
-    let peak = values.iter().fold(0.0_f32, |peak, value| peak.max(value.abs()));
-    let inverse = if peak > 0.0 { 127.0 / peak } else { 0.0 };
-    let scale = peak / 127.0;
-    let mut block = RowBlock { scale, ..RowBlock::default() };
-    for (place, (word, values)) in block.words.iter_mut().zip(values.chunks_exact(4)).enumerate() {
-        let numbers: [i8; 4] = std::array::from_fn(|place| {
-            (values[place] * inverse + ROUNDER).to_bits().wrapping_sub(ROUNDER.to_bits()) as i8
-        });
-        block.sums[place / (WORDS / 2)] += numbers.iter().map(|number| i32::from(*number)).sum::<i32>();
-        *word = i32::from_le_bytes(numbers.map(|number| number.to_le_bytes()[0]));
+/// Rows of `length` things that lie one after another. A loop, because a closure would be compiled without the caller's
+/// instructions and then called.
+#[inline(always)]
+pub fn apart<T, const R: usize>(rows: &[T], length: usize) -> [&[T]; R] {
+    assert_eq!(rows.len(), R * length, "so many rows");
+    let mut apart: [&[T]; R] = [&[]; R];
+    for (place, row) in apart.iter_mut().enumerate() {
+        *row = &rows[place * length..(place + 1) * length];
     }
-    block.scaled_sum = scale * (block.sums[0] + block.sums[1]) as f32;
-    block
+    apart
+}
+
+/// Adding this to a small number rounds it to a whole one, ties to even, and leaves it in the lowest bits.
+pub const ROUNDER: f32 = 12_582_912.0;
+
+/// Blocks that a parallel task quantises.
+const TASK_BLOCKS: usize = 256;
+
+/// Quantises blocks of 32 numbers. Largest values and whole sums are the same in any order.
+#[inline(always)]
+pub fn quantise(values: &[f32], blocks: &mut [RowBlock]) {
+    let (groups, _) = values.as_chunks::<BLOCK>();
+    for (values, block) in groups.iter().zip(blocks) {
+        let (low, high) = values.split_at(BLOCK / 2);
+        let mut peaks = [0.0_f32; BLOCK / 2];
+        for (peak, (low, high)) in peaks.iter_mut().zip(low.iter().zip(high)) {
+            *peak = if high.abs() > low.abs() { high.abs() } else { low.abs() };
+        }
+        for half in [8, 4, 2, 1] {
+            for place in 0..half {
+                let other = peaks[place + half];
+                peaks[place] = if other > peaks[place] { other } else { peaks[place] };
+            }
+        }
+        let peak = peaks[0];
+        let inverse = if peak > 0.0 { 127.0 / peak } else { 0.0 };
+        let mut numbers = [0_i8; BLOCK];
+        for (number, value) in numbers.iter_mut().zip(values) {
+            *number = (value * inverse + ROUNDER).to_bits().wrapping_sub(ROUNDER.to_bits()) as i8;
+        }
+        let (halves, _) = numbers.as_chunks::<{ BLOCK / 2 }>();
+        for (sum, half) in block.sums.iter_mut().zip(halves) {
+            *sum = half.iter().map(|number| i32::from(*number)).sum();
+        }
+        for (word, numbers) in block.words.iter_mut().zip(numbers.as_chunks::<4>().0) {
+            *word = i32::from_le_bytes(numbers.map(i8::cast_unsigned));
+        }
+        block.scale = peak / 127.0;
+        block.scaled_sum = block.scale * (block.sums[0] + block.sums[1]) as f32;
+    }
 }

@@ -93,7 +93,7 @@ fn rows(count: usize, width: usize, numbers: &mut Numbers) -> Vec<f32> {
 fn product(weights: &TiledWeights, rows: &[f32], width: usize) -> Vec<f32> {
     let mut output = vec![f32::NAN; rows.len() / width * weights.outputs()];
     if weights.wants_blocks() {
-        weights.multiply(Input::Blocks(&QuantisedRows::new(rows, width)), &mut output);
+        weights.multiply(Input::Blocks(&QuantisedRows::new(weights.kernel(), rows, width)), &mut output);
     } else {
         weights.multiply(Input::Numbers(rows, width), &mut output);
     }
@@ -232,6 +232,29 @@ fn bits_do_not_depend_on_the_rows_beside_or_on_threads() {
                 assert_eq!(bits(&found), whole, "{kind:?}, batches of {batch}, {threads} threads");
             }
         }
+    }
+}
+
+#[test]
+fn every_kernel_rounds_activations_alike() {
+    let mut numbers = Numbers(6);
+    let mut values = rows(40, 9 * BLOCK, &mut numbers);
+    // Exact ties, the smallest numbers there are, and zeros with a sign.
+    values[..BLOCK].iter_mut().enumerate().for_each(|(place, value)| *value = place as f32 * 0.5 - 8.0);
+    values[BLOCK - 1] = 127.0;
+    values[BLOCK..2 * BLOCK].fill(1e-44);
+    values[2 * BLOCK..3 * BLOCK].fill(-0.0);
+    let read = |kernel: Kernel| {
+        let mut blocks = vec![super::RowBlock::default(); values.len() / BLOCK];
+        kernel.quantise(&values, &mut blocks);
+        let bits =
+            blocks.iter().map(|block| (block.words, block.scale.to_bits(), block.scaled_sum.to_bits(), block.sums));
+        bits.collect::<Vec<_>>()
+    };
+    let plain = read(Kernel::Plain);
+    assert_eq!(plain[0].3, [-68, 179], "ties go to the even number");
+    for kernel in kernels() {
+        assert_eq!(read(kernel), plain, "{kernel:?}");
     }
 }
 

@@ -5,13 +5,15 @@ use rayon::prelude::*;
 
 use super::blocks::{Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, TileBlock};
 use super::numbers::{Brain, Half, NumberFormat, Single};
-use super::rows::{QuantisedRows, RowBlock};
+use super::rows::QuantisedRows;
 use super::{BLOCK, Kernel, LANES, plain};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, vnni};
 
 /// Activation rows that are worked on together, so that a weight block is unpacked once for all of them.
 const ROWS: usize = 8;
+/// Rows of a parallel task: few enough that threads end at about the same time.
+const BAND: usize = 64;
 /// Vector operations a parallel task should at least have, so that handing it out does not cost more than it gains.
 const TASK_STEPS: usize = 600;
 
@@ -77,6 +79,11 @@ impl TiledWeights {
         Some(Self { kernel, outputs, inputs, tiles })
     }
 
+    /// The kernel they are for.
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
     /// Numbers a row of the output has.
     pub fn outputs(&self) -> usize {
         self.outputs
@@ -99,14 +106,18 @@ impl TiledWeights {
         let rows = input.rows();
         assert_eq!(output.len(), rows * self.outputs, "there must be a row of output for each row of input");
         let target = Target(output.as_mut_ptr());
-        let least = (TASK_STEPS / (self.tiles.steps() * rows).max(1)).max(1);
-        (0..self.outputs.div_ceil(LANES)).into_par_iter().with_min_len(least).for_each(|tile| {
+        let bands = rows.div_ceil(BAND).max(1);
+        let least = (TASK_STEPS / (self.tiles.steps() * rows.min(BAND)).max(1)).max(1);
+        let tasks = self.outputs.div_ceil(LANES) * bands;
+        (0..tasks).into_par_iter().with_min_len(least).for_each(|task| {
+            let (tile, band) = (task / bands, task % bands);
             let width = LANES.min(self.outputs - tile * LANES);
             let mut room = [[0.0; LANES]; ROWS];
-            let mut row = 0;
-            while row < rows {
+            let mut row = band * BAND;
+            let end = rows.min(row + BAND);
+            while row < end {
                 // 8, 4, 2 and 1 rows have loops of their own; a sum is the same in all of them.
-                let count = ROWS.min(1 << (rows - row).ilog2());
+                let count = ROWS.min(1 << (end - row).ilog2());
                 let sums = &mut room[..count];
                 self.tiles.products(self.kernel, tile, input, row, sums);
                 for (place, sums) in sums.iter().enumerate() {
@@ -186,15 +197,15 @@ impl<B: TileBlock> BlockTiles<B> {
         row: usize,
         sums: &mut [[f32; LANES]; R],
     ) {
-        let rows: [&[RowBlock]; R] = std::array::from_fn(|place| input.row(row + place));
+        let rows = input.of_rows(row, R);
         match kernel {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a kernel is only chosen when the processor has its features.
-            Kernel::Vnni => unsafe { vnni::quantised(self.tile(tile), &rows, sums) },
+            Kernel::Vnni => unsafe { vnni::quantised(self.tile(tile), rows, sums) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Kernel::Avx2 => unsafe { avx2::quantised(self.tile(tile), &rows, sums) },
-            _ => plain::quantised(self.tile(tile), &rows, sums),
+            Kernel::Avx2 => unsafe { avx2::quantised(self.tile(tile), rows, sums) },
+            _ => plain::quantised(self.tile(tile), rows, sums),
         }
     }
 }
@@ -260,15 +271,15 @@ impl<N: NumberFormat> NumberTiles<N> {
         row: usize,
         sums: &mut [[f32; LANES]; R],
     ) {
-        let rows: [&[f32]; R] = std::array::from_fn(|place| &input[(row + place) * self.inputs..][..self.inputs]);
+        let rows = &input[row * self.inputs..][..R * self.inputs];
         match kernel {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a kernel is only chosen when the processor has its features.
-            Kernel::Vnni => unsafe { vnni::real::<N, R>(self.tile(tile), &rows, sums) },
+            Kernel::Vnni => unsafe { vnni::real::<N, R>(self.tile(tile), rows, sums) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Kernel::Avx2 => unsafe { avx2::real::<N, R>(self.tile(tile), &rows, sums) },
-            _ => plain::real::<N, R>(self.tile(tile), &rows, sums),
+            Kernel::Avx2 => unsafe { avx2::real::<N, R>(self.tile(tile), rows, sums) },
+            _ => plain::real::<N, R>(self.tile(tile), rows, sums),
         }
     }
 }

@@ -9,8 +9,9 @@ mod weights;
 use rayon::prelude::*;
 
 use self::architecture::{ARCHITECTURES, Activation, Plan, Rotation};
-use self::weights::Weights;
-use super::attention::{AttentionTask, CacheShape, KeyValues, Sequence, gelu_gate, rms_norm, rotate, rotate_halves};
+use self::weights::{Weights, apply_all};
+use super::attend::{AttentionTask, Bundle, Room, Seen, bundles};
+use super::attention::{CacheShape, KeyValues, Sequence, gelu_gate, rms_norm, rotate, rotate_halves};
 use super::gguf::{Directory, Problem};
 use super::kernels::Kernel;
 use super::linear::Activations;
@@ -104,6 +105,14 @@ impl Network {
     ) -> Result<Vec<f32>, LanguageError> {
         let own_positions = own_positions(sequences, rows);
         let starts: Vec<usize> = sequences.iter().map(Sequence::start).collect();
+        let see = |(row, own_position): (&Row, &usize)| Seen {
+            sequence: row.sequence,
+            own_position: *own_position,
+            first: 0,
+        };
+        let seen: Vec<Seen> = rows.iter().zip(&own_positions).map(see).collect();
+        let mut windowed = Vec::new();
+        let bundles = bundles(sequences, &seen, self.plan.query_heads / self.cache.heads);
         let mut states = self.embed(rows)?;
         let width = self.width;
         let key_width = self.cache.heads * self.cache.head_width;
@@ -120,26 +129,34 @@ impl Network {
         for (number, layer) in self.weights.layers.iter().enumerate() {
             self.normalise(&states, &layer.attention_norm, &mut normed);
             let input = Activations::new(&normed, width);
-            layer.query.apply(&input, &mut queries)?;
-            layer.key.apply(&input, &mut keys)?;
-            layer.value.apply(&input, &mut values)?;
+            let maps = [(&layer.query, &mut queries), (&layer.key, &mut keys), (&layer.value, &mut values)];
+            apply_all(&input, maps)?;
             if let Some((query_norm, key_norm)) = &layer.head_norms {
                 self.normalise_in_place(&mut queries, query_norm);
                 self.normalise_in_place(&mut keys, key_norm);
             }
-            for (place, row) in rows.iter().enumerate() {
-                let position = starts[row.sequence] + own_positions[place];
-                let query = &mut queries[place * query_width..][..query_width];
+            let turned = queries.par_chunks_exact_mut(query_width).zip(keys.par_chunks_exact_mut(key_width));
+            turned.enumerate().with_min_len(16).for_each(|(place, (query, key))| {
+                let position = starts[rows[place].sequence] + own_positions[place];
                 for number in query.iter_mut() {
                     *number *= self.plan.query_scale;
                 }
                 self.turn(number, position, query);
-                let key = &mut keys[place * key_width..][..key_width];
                 self.turn(number, position, key);
-                let value = &values[place * key_width..][..key_width];
-                sequences[row.sequence].own.write(number, own_positions[place], key, value);
+            });
+            let written = keys.chunks_exact(key_width).zip(values.chunks_exact(key_width));
+            for ((row, own_position), (key, value)) in rows.iter().zip(&own_positions).zip(written) {
+                sequences[row.sequence].own.write(number, *own_position, key, value);
             }
-            self.attend(sequences, rows, &own_positions, number, &queries, &mut attended);
+            if let Some(window) = self.plan.views[number].window {
+                windowed.clone_from(&seen);
+                for (seen, row) in windowed.iter_mut().zip(rows) {
+                    seen.first = (starts[row.sequence] + seen.own_position + 1).saturating_sub(window);
+                }
+                self.attend(sequences, &windowed, &bundles, number, &queries, &mut attended);
+            } else {
+                self.attend(sequences, &seen, &bundles, number, &queries, &mut attended);
+            }
             layer.attention_output.apply(&Activations::new(&attended, query_width), &mut change)?;
             if let Some((attention_norm, _)) = &layer.change_norms {
                 self.normalise_in_place(&mut change, attention_norm);
@@ -147,8 +164,7 @@ impl Network {
             add(&mut states, &change);
             self.normalise(&states, &layer.feed_forward_norm, &mut normed);
             let input = Activations::new(&normed, width);
-            layer.gate.apply(&input, &mut gate)?;
-            layer.up.apply(&input, &mut up)?;
+            apply_all(&input, [(&layer.gate, &mut gate), (&layer.up, &mut up)])?;
             let gates = gate.par_chunks_exact_mut(inner).zip(up.par_chunks_exact(inner));
             match self.plan.architecture.activation {
                 Activation::Silu => gates.with_min_len(4).for_each(|(gate, up)| self.kernel.gate(gate, up)),
@@ -218,37 +234,39 @@ impl Network {
     fn attend(
         &self,
         sequences: &[Sequence],
-        rows: &[Row],
-        own_positions: &[usize],
+        seen: &[Seen],
+        bundles: &[Bundle],
         layer: usize,
-        queries: &[f32],
-        attended: &mut [f32],
+        mut queries: &[f32],
+        mut attended: &mut [f32],
     ) {
-        let heads = self.cache.heads;
-        let window = self.plan.views[layer].window;
-        let group_width = self.plan.query_heads / heads * self.cache.head_width;
-        let units = attended.par_chunks_exact_mut(group_width).zip(queries.par_chunks_exact(group_width));
-        units.enumerate().with_min_len(2).for_each_init(Vec::new, |scores, (unit, (output, queries))| {
-            let place = unit / heads;
-            let sequence = &sequences[rows[place].sequence];
-            let seen = sequence.start() + own_positions[place] + 1;
-            let task = AttentionTask {
-                sequence,
-                first: window.map_or(0, |window| seen.saturating_sub(window)),
-                layer,
-                head: unit % heads,
-                own_position: own_positions[place],
-                queries,
-            };
-            self.kernel.attend(&task, scores, output);
+        let group_width = self.plan.query_heads / self.cache.heads * self.cache.head_width;
+        let mut tasks = Vec::with_capacity(bundles.len());
+        for bundle in bundles {
+            // A row on its own is split by heads, so that a batch of one has work for several threads.
+            let heads = if bundle.rows.len() == 1 { 1 } else { self.cache.heads };
+            for first in (0..self.cache.heads).step_by(heads) {
+                let (of_task, rest) = queries.split_at(bundle.rows.len() * heads * group_width);
+                let (output, after) = std::mem::take(&mut attended).split_at_mut(of_task.len());
+                (queries, attended) = (rest, after);
+                let heads = first..first + heads;
+                tasks.push((AttentionTask { sequences, seen, bundle, layer, heads, queries: of_task }, output));
+            }
+        }
+        tasks.into_par_iter().for_each_init(Room::default, |room, (task, output)| {
+            self.kernel.attend(&task, room, output);
         });
     }
 }
 
 fn add(states: &mut [f32], change: &[f32]) {
-    for (state, change) in states.iter_mut().zip(change) {
-        *state += change;
-    }
+    /// Numbers that a parallel task adds.
+    const TASK: usize = 1 << 14;
+    states.par_chunks_mut(TASK).zip(change.par_chunks(TASK)).for_each(|(states, change)| {
+        for (state, change) in states.iter_mut().zip(change) {
+            *state += change;
+        }
+    });
 }
 
 /// Each row's position in its sequence's own part.

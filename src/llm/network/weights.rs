@@ -12,7 +12,7 @@ use super::{Load, NetworkProblem};
 use crate::base::LanguageError;
 use crate::llm::gguf::{Directory, Problem, TensorPlace};
 use crate::llm::kernels::Kernel;
-use crate::llm::linear::{Activations, Linear, WeightProblem, linear, vector};
+use crate::llm::linear::{self, Activations, Linear, WeightProblem, linear, vector};
 
 /// A linear map with its bias, if it has one.
 pub(super) struct Map {
@@ -29,11 +29,28 @@ impl Map {
     /// Writes a row of output for each row of input.
     pub fn apply(&self, input: &Activations<'_>, output: &mut [f32]) -> Result<(), LanguageError> {
         self.product.apply(input, output)?;
-        if let Some(bias) = &self.bias {
-            output.par_chunks_exact_mut(bias.len()).with_min_len(16).for_each(|row| super::add(row, bias));
-        }
+        self.add_bias(output);
         Ok(())
     }
+
+    fn add_bias(&self, output: &mut [f32]) {
+        if let Some(bias) = &self.bias {
+            output.par_chunks_exact_mut(bias.len()).with_min_len(16).for_each(|row| add_row(row, bias));
+        }
+    }
+}
+
+/// Several maps of the same input, side by side.
+pub(super) fn apply_all<const N: usize>(
+    input: &Activations<'_>,
+    maps: [(&Map, &mut Vec<f32>); N],
+) -> Result<(), LanguageError> {
+    let mut maps = maps;
+    linear::apply_all(input, maps.each_mut().map(|(map, output)| (&*map.product, &mut output[..])))?;
+    for (map, output) in maps {
+        map.add_bias(output);
+    }
+    Ok(())
 }
 
 /// One layer's weights.
@@ -179,4 +196,10 @@ fn refused(name: &str, problem: &WeightProblem) -> NetworkProblem {
         WeightProblem::Refused(error) => Problem::Unsupported(format!("tensor {name:?} cannot be used: {error}")),
     }
     .into()
+}
+
+fn add_row(row: &mut [f32], bias: &[f32]) {
+    for (number, bias) in row.iter_mut().zip(bias) {
+        *number += bias;
+    }
 }
