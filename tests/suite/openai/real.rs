@@ -178,7 +178,6 @@ fn a_real_server_chooses_and_writes_as_the_embedded_model_does() {
             assert!((own - score).abs() < 0.7, "{:?}: {told:?}, embedded {own}", request.prompt.suffix);
         }
     }
-    eprintln!("{compared} scores compared; {agreeing} of {} choices agree", SAYINGS.len());
     assert!(compared >= 5, "only {compared} scores were likely enough to be compared");
     assert!(agreeing >= 8, "{agreeing} of {} choices agree", SAYINGS.len());
 
@@ -207,7 +206,6 @@ fn a_real_server_chooses_and_writes_as_the_embedded_model_does() {
         same += usize::from(**text == *entry["text"].as_str().expect("a text").trim());
         assert!(reply.tokens.prompt > 0 && (1..=17).contains(&reply.tokens.answer), "{:?}", reply.tokens);
     }
-    eprintln!("{same} of {} texts are those of the reference", entries.len());
     assert!(same * 5 >= entries.len() * 4, "{same} of {} texts are those of the reference", entries.len());
 
     // Draws at a temperature differ.
