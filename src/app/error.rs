@@ -153,6 +153,7 @@ impl AppError {
             Self::Backend(BackendError::Load(_) | BackendError::Transcript { .. }) => ExitCode::Missing,
             Self::Asset(error) if error.is_usage() => ExitCode::Usage,
             Self::Backend(BackendError::Scenario(_))
+            | Self::Generation(GenerationError::Impossible(_))
             | Self::Scenario(_)
             | Self::File { .. }
             | Self::Data { .. }
@@ -165,7 +166,6 @@ impl AppError {
             | Self::Generation(GenerationError::Language(crate::base::LanguageError::Unavailable(_))) => {
                 ExitCode::Missing
             }
-            Self::Generation(GenerationError::Impossible(_)) => ExitCode::Usage,
             Self::Asset(_)
             | Self::Build(_)
             | Self::Generation(_)

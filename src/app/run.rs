@@ -105,12 +105,11 @@ pub fn run_scenario(
     for (name, policy) in &learned {
         folder.write(&format!("policies/{name}.safetensors"), &write_policy(policy, &scenario_sha256))?;
     }
-    let (models, partial_replay) = match replayed.filter(|_| !options.then_live) {
-        Some(manifest) => (manifest.models, manifest.partial_replay),
-        None => {
-            let of = |(name, model): &(String, SharedModel)| (name.clone(), model.identity().into_iter().collect());
-            (prepared.models.iter().map(of).collect(), partial_replay)
-        }
+    let (models, partial_replay) = if let Some(manifest) = replayed.filter(|_| !options.then_live) {
+        (manifest.models, manifest.partial_replay)
+    } else {
+        let of = |(name, model): &(String, SharedModel)| (name.clone(), model.identity().into_iter().collect());
+        (prepared.models.iter().map(of).collect(), partial_replay)
     };
     let mut manifest = Manifest {
         format: 1,

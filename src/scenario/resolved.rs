@@ -33,6 +33,9 @@ impl Scenario {
             line(&mut text, "name", &group.name.as_str().into());
             line(&mut text, "count", &i64::from(group.count).into());
             line(&mut text, "persona", &group.persona.as_str().into());
+            if let Some(personas) = &group.personas {
+                line(&mut text, "personas", &personas.as_str().into());
+            }
             line(&mut text, "policy", &group.policy.as_str().into());
             line(&mut text, "compare", &group.compare.clone().into());
             if let Some(fallback) = &group.fallback {

@@ -1,4 +1,4 @@
-//! The backend for OpenAI's interface: against a server that behaves badly, and against a real one.
+//! The backend for `OpenAI`'s interface: against a server that behaves badly, and against a real one.
 
 mod nasty;
 mod real;

@@ -46,12 +46,11 @@ pub fn generate(
 ) -> Result<(Vec<Persona>, Diversity), GenerationError> {
     let chance = Chance::new(settings.seed);
     let drawn = traits::draw_all(settings, chance)?;
-    let texts = match (&settings.write, models.writer) {
-        (Some(write), Some(writer)) => write::write_all(write, &drawn, chance, writer)?,
-        _ => {
-            let template = settings.text.as_deref().unwrap_or_default();
-            drawn.iter().map(|traits| traits::fill(template, traits).into()).collect()
-        }
+    let texts = if let (Some(write), Some(writer)) = (&settings.write, models.writer) {
+        write::write_all(write, &drawn, chance, writer)?
+    } else {
+        let template = settings.text.as_deref().unwrap_or_default();
+        drawn.iter().map(|traits| traits::fill(template, traits).into()).collect()
     };
     let diversity = diversity::of(&texts, models.embedder)?;
     if let (Some(least), Some(found)) = (settings.diversity_min, diversity.mean_distance)

@@ -84,15 +84,12 @@ pub(super) fn fill(template: &str, traits: &BTreeMap<String, Drawn>) -> String {
     let mut parts = template.split('{');
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        match part.split_once('}').and_then(|(name, rest)| Some((traits.get(name)?, rest))) {
-            Some((drawn, rest)) => {
-                text.push_str(&drawn.text);
-                text.push_str(rest);
-            }
-            None => {
-                text.push('{');
-                text.push_str(part);
-            }
+        if let Some((drawn, rest)) = part.split_once('}').and_then(|(name, rest)| Some((traits.get(name)?, rest))) {
+            text.push_str(&drawn.text);
+            text.push_str(rest);
+        } else {
+            text.push('{');
+            text.push_str(part);
         }
     }
     text

@@ -59,8 +59,8 @@ fn request(
     let mut order: Vec<&String> = settings.seeds.iter().collect();
     order.shuffle(&mut chance.keyed(EXAMPLES, place, u64::from(round)));
     order.truncate(settings.examples as usize);
-    let examples: String = order.into_iter().map(|seed| format!("- {seed}\n")).collect();
-    let before = if examples.is_empty() { String::new() } else { format!("Examples:\n{examples}\n") };
+    let examples: Vec<String> = order.into_iter().map(|seed| format!("- {seed}")).collect();
+    let before = if examples.is_empty() { String::new() } else { format!("Examples:\n{}\n\n", examples.join("\n")) };
     let suffix = format!("{before}{}", fill(&settings.instruction, traits));
     // One prompt may serve many personas: the draw tells them apart.
     let draw = (place as u32).wrapping_mul(settings.tries + 1).wrapping_add(round);

@@ -1,4 +1,4 @@
-//! Language models behind a URL that speaks OpenAI's chat interface: a llama.cpp server, vLLM, Ollama, a hosted one.
+//! Language models behind a URL that speaks `OpenAI`'s chat interface: a llama.cpp server, vLLM, Ollama, a hosted one.
 //!
 //! A server promises no bytes: equal requests may get other answers tomorrow. What a run was told stands in its
 //! transcript, and a replay of that is exact. Knows no clock: waiting is left to the operating system.

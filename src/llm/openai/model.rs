@@ -245,21 +245,18 @@ impl LanguageModel for OpenAiModel {
             requests.iter().map(|request| content_free(request).filter(|_| calibrates)).collect();
         let digests: Vec<Option<[u8; 32]>> = companions.iter().map(|one| one.as_ref().map(request_digest)).collect();
         let mut all = requests.to_vec();
-        // Who asks a content-free prompt first pays for it.
-        let mut fresh: Vec<(usize, [u8; 32])> = Vec::new();
-        for (place, (companion, digest)) in companions.into_iter().zip(&digests).enumerate() {
+        // As with the embedded model, these are nobody's own: were they counted with whoever comes first, the record of a
+        // request would depend on what was asked before it.
+        let mut fresh: Vec<[u8; 32]> = Vec::new();
+        for (companion, digest) in companions.into_iter().zip(&digests) {
             let (Some(companion), Some(digest)) = (companion, digest) else { continue };
-            if !known.contains_key(digest) && fresh.iter().all(|(_, other)| other != digest) {
-                fresh.push((place, *digest));
+            if !known.contains_key(digest) && !fresh.contains(digest) {
+                fresh.push(*digest);
                 all.push(companion);
             }
         }
         let mut answers = self.answer_all(&all)?;
-        for (answered, (place, digest)) in answers.split_off(requests.len()).into_iter().zip(fresh) {
-            let payer = &mut answers[place].tokens;
-            payer.prompt += answered.tokens.prompt;
-            payer.reused += answered.tokens.reused;
-            payer.answer += answered.tokens.answer;
+        for (answered, digest) in answers.split_off(requests.len()).into_iter().zip(fresh) {
             let scores = if let Answer::Scored(scored) = answered.answer { Some(scored.scores) } else { None };
             known.insert(digest, scores.filter(|_| answered.told));
         }

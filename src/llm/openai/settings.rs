@@ -10,7 +10,7 @@ use crate::scenario::{ScenarioError, Section, Settings};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenAiSettings {
-    /// Where the interface begins, without `/chat/completions`: "http://127.0.0.1:8080/v1".
+    /// Where the interface begins, without `/chat/completions`: `http://127.0.0.1:8080/v1`.
     #[schemars(length(min = 8, max = 2000))]
     pub url: String,
     /// The model's name, as the server knows it.
@@ -81,7 +81,7 @@ pub enum TokenLimitField {
     /// Known to nearly all servers.
     #[default]
     MaxTokens,
-    /// What OpenAI's newer models want.
+    /// What the newer models of `OpenAI` want.
     MaxCompletionTokens,
 }
 

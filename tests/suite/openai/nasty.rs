@@ -101,7 +101,9 @@ fn what_does_not_pass_is_told_with_model_address_and_what_next() {
         for (manner, expected, calls) in cases {
             scope.spawn(move || {
                 let server = Server::always(manner.clone());
-                let problem = error(&*load(&server.url, TIGHT), &write("hello", 0.0, 0));
+                let flood = matches!(manner, Manner::Floods);
+                let limits = if flood { "timeout_seconds = 30.0\n" } else { TIGHT };
+                let problem = error(&*load(&server.url, limits), &write("hello", 0.0, 0));
                 let start = format!("[llm.clerk]: the language model \"nasty-1\" at {} ", server.url);
                 assert!(problem.starts_with(&start) && problem.ends_with(" in [llm.clerk]"), "{manner:?}: {problem}");
                 assert!(problem.contains(expected), "{manner:?}: {problem}");
@@ -210,7 +212,7 @@ fn a_choice_is_made_by_log_probabilities_or_by_schema() {
     let model = load(&untelling.url, "");
     let by_schema = scores(&*model, &request);
     assert_eq!(by_schema.iter().filter(|score| **score == 0.0).count(), 1, "{by_schema:?}");
-    assert_eq!(by_schema.iter().filter(|score| **score == -30.0).count(), 3, "{by_schema:?}");
+    assert_eq!(by_schema.iter().filter(|score| **score < -29.0).count(), 3, "{by_schema:?}");
     let schema = &untelling.seen()[1].body["response_format"]["json_schema"];
     assert_eq!(schema["strict"], true);
     assert_eq!(schema["schema"]["properties"]["choice"]["enum"], serde_json::json!(WISHES));
@@ -290,8 +292,8 @@ fn calibration_takes_away_what_is_said_of_nothing() {
         assert!((score - (own - nothing)).abs() < 1e-12);
     }
     assert_eq!(server.calls(), 5, "the content-free prompt was asked once for both");
-    // Whoever asks it first pays for it: 50 tokens a call, as the server counts.
-    assert_eq!((replies[0].tokens.prompt, replies[1].tokens.prompt), (100, 50));
+    // It is nobody's own: 50 tokens a call, as the server counts.
+    assert_eq!((replies[0].tokens.prompt, replies[1].tokens.prompt), (50, 50));
 }
 
 #[test]

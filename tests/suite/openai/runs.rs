@@ -91,7 +91,7 @@ fn a_run_is_replayed_with_the_network_off_and_the_key_is_nowhere() {
     drop(server);
     // Neither server nor key: the replay needs nothing of them.
     let replayed = desk.run("replayed", &["--replay", text(&live)]);
-    assert_eq!(files(&live), files(&replayed));
+    assert!(files(&live) == files(&replayed), "the replay wrote other bytes");
     let (stdout, stderr, code) = said(&with_key(&["verify", text(&live), "--replay", "--quiet"]));
     assert_eq!(code, 0, "{stdout}{stderr}");
     for (name, bytes) in files(&live) {
@@ -126,7 +126,7 @@ fn a_server_that_fails_ends_the_run_without_a_trace() {
         assert!(flat.contains(expected), "{expected:?} is missing in {stderr}");
     }
     assert!(!stderr.contains(KEY), "{stderr}");
-    let left = fs::read_dir(desk.place.path().join("out")).map(Iterator::count).unwrap_or(0);
+    let left = fs::read_dir(desk.place.path().join("out")).map_or(0, Iterator::count);
     assert_eq!(left, 0, "something of the run was kept");
     // Without the key nothing is asked at all.
     let keyless = Command::new(env!("CARGO_BIN_EXE_llmagentos"))
@@ -179,10 +179,10 @@ fn a_changed_prompt_is_told_and_a_declared_one_goes_on_live() {
 
     // What came out is the same as if all had been asked live, and is itself replayed whole.
     let fresh = desk.run("fresh", &["--set", "agents.service.persona=friendly and long"]);
-    assert_eq!(results(&fresh), results(&partial));
+    assert!(results(&fresh) == results(&partial), "asked live from the start, another run came out");
     let asked = server.calls();
     let again = desk.run("again", &[&changed[..2], &["--replay", text(&partial)]].concat());
-    assert_eq!(files(&partial), files(&again));
+    assert!(files(&partial) == files(&again), "the replay of the partial replay wrote other bytes");
     let (stdout, stderr, code) = said(&with_key(&["verify", text(&partial), "--replay", "--quiet"]));
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert_eq!(server.calls(), asked);
@@ -192,7 +192,7 @@ fn a_changed_prompt_is_told_and_a_declared_one_goes_on_live() {
     // Unchanged, no server is needed; changed, a server that is gone is an error.
     drop(server);
     let whole = desk.run("whole", &["--replay", text(&live), "--then-live"]);
-    assert_eq!(results(&whole), results(&live));
+    assert!(results(&whole) == results(&live), "nothing was changed, but another run came out");
     assert!(json(&whole, "manifest.json")["partial_replay"]["run"]["departure"].is_null());
     let (_, stderr, code) = said(&desk.output("gone", &[&changed[..], &["--then-live"]].concat()));
     assert_eq!(code, 3, "{stderr}");

@@ -1,4 +1,4 @@
-//! A server of OpenAI's chat interface on loopback that behaves as badly as it is told to.
+//! A server of `OpenAI`'s chat interface on loopback that behaves as badly as it is told to.
 
 use std::io::{Error, Read, Write};
 use std::net::{TcpListener, TcpStream};
