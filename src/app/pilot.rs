@@ -45,6 +45,8 @@ type Sort = (Work, usize);
 /// A request that was asked in earnest, and its reply.
 struct Example {
     options: Key,
+    /// Characters of all options together; 0 where something is written.
+    answer_characters: usize,
     shared: Key,
     words: Vec<Key>,
     characters: usize,
@@ -161,6 +163,10 @@ impl Pilot {
         let characters_a_token = self.prompt_characters as f64 / self.prompt_tokens.max(1) as f64;
         let more = (asked.characters as f64 - nearest.0.characters as f64) / characters_a_token.max(0.1);
         reply.tokens.prompt = (f64::from(reply.tokens.prompt) + more).round().max(1.0) as u32;
+        if nearest.0.answer_characters > 0 && asked.options != nearest.0.options {
+            let longer = asked.answer_characters as f64 / nearest.0.answer_characters as f64;
+            reply.tokens.answer = (f64::from(reply.tokens.answer) * longer).round().max(1.0) as u32;
+        }
         reply.tokens.reused = match self.shared.get(&asked.shared) {
             Some(&reused) => reused.min(reply.tokens.prompt),
             None => 0,
@@ -195,13 +201,14 @@ impl Example {
         let mut words: Vec<Key> = words.map(|word| key(&[&word.to_lowercase()])).collect();
         words.sort_unstable();
         words.dedup();
-        let options = if let Ask::Choose(choices) = &request.ask {
-            key(&choices.options.iter().map(|option| &**option).collect::<Vec<_>>())
-        } else {
-            Key::default()
-        };
+        let mut options: Vec<&str> = Vec::new();
+        if let Ask::Choose(choices) = &request.ask {
+            options.extend(choices.options.iter().map(|option| &**option));
+        }
+        let answer_characters = options.iter().map(|option| option.chars().count()).sum();
+        let options = key(&options);
         let characters = system.chars().count() + prefix.chars().count() + suffix.chars().count();
-        Self { options, shared: key(&[system, prefix]), words, characters, reply }
+        Self { options, answer_characters, shared: key(&[system, prefix]), words, characters, reply }
     }
 
     /// The same options weigh most, then the same beginning, then the share of words in common (Jaccard).
