@@ -127,7 +127,7 @@ pub(super) fn gate(gate: &mut [f32], up: &[f32]) {
 
 /// GELU by its tanh form (Hendrycks and Gimpel 2016), gated: gate ← gate · σ(2·√(2/π)·(gate + 0.044715·gate³)) · up.
 pub(super) fn gelu_gate(gate: &mut [f32], up: &[f32]) {
-    const SCALE: f32 = 2.0 * 0.797_884_56;
+    const SCALE: f32 = std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::SQRT_2;
     for (gate, up) in gate.iter_mut().zip(up) {
         let inner = SCALE * *gate * (1.0 + 0.044_715 * *gate * *gate);
         *gate = *gate / (1.0 + exp(-inner)) * up;

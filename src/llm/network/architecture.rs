@@ -9,6 +9,7 @@ use crate::llm::gguf::{Directory, Problem, Value};
 /// What an architecture does differently from the others; the rest is the same for all: RMS norm, rotary positions,
 /// grouped-query attention, a gated feed-forward step.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a difference of its own, and a row of the table names them")]
 pub(super) struct Architecture {
     /// `general.architecture`.
     pub name: &'static str,

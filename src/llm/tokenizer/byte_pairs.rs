@@ -119,15 +119,13 @@ impl BytePairs {
     pub fn decode(text: &str, bytes: &mut Vec<u8>) {
         let start = bytes.len();
         for character in text.chars() {
-            match byte_of(character) {
-                Some(byte) => bytes.push(byte),
-                None => {
-                    // It was added as it reads.
-                    bytes.truncate(start);
-                    bytes.extend_from_slice(text.as_bytes());
-                    return;
-                }
-            }
+            let Some(byte) = byte_of(character) else {
+                // It was added as it reads.
+                bytes.truncate(start);
+                bytes.extend_from_slice(text.as_bytes());
+                return;
+            };
+            bytes.push(byte);
         }
     }
 }

@@ -56,8 +56,8 @@ pub(super) struct ChatTokenizer {
 }
 
 enum Method {
-    BytePairs(BytePairs),
-    SentencePieces(SentencePieces),
+    BytePairs(Box<BytePairs>),
+    SentencePieces(Box<SentencePieces>),
 }
 
 /// A stretch of a text.
@@ -105,8 +105,8 @@ impl ChatTokenizer {
         };
         ends.push(turn_end);
         let method = match model {
-            "gpt2" => Method::BytePairs(BytePairs::read(directory, &vocabulary)?),
-            _ => Method::SentencePieces(SentencePieces::read(directory, &vocabulary)?),
+            "gpt2" => Method::BytePairs(Box::new(BytePairs::read(directory, &vocabulary)?)),
+            _ => Method::SentencePieces(Box::new(SentencePieces::read(directory, &vocabulary)?)),
         };
         let begins = match directory.settings.get("tokenizer.ggml.add_bos_token") {
             Some(value) => *value == Value::Flag(true),

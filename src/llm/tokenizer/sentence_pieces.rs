@@ -1,4 +1,4 @@
-//! SentencePiece by scores (the GGUF tokenizer model "llama"): neighbouring pieces are joined, the best-scored token
+//! `SentencePiece` by scores (the GGUF tokenizer model "llama"): neighbouring pieces are joined, the best-scored token
 //! first, and what no token spells is written byte by byte.
 //!
 //! Source: Kudo and Richardson 2018, and `llm_tokenizer_spm` of llama.cpp. Unlike there, joining never makes a control
