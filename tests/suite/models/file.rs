@@ -103,7 +103,9 @@ fn write(file: &mut Vec<u8>, value: &Setting) {
         }
         Setting::Texts(values) => {
             list(file, 8, values.len());
-            values.iter().for_each(|value| text(file, value));
+            for value in values {
+                text(file, value);
+            }
         }
         Setting::Reals(values) => {
             list(file, 6, values.len());
