@@ -10,6 +10,7 @@ mod equilibria;
 mod extensive;
 mod kuhn;
 mod leduc;
+pub mod mechanisms;
 mod normal_form;
 mod polytope;
 mod programmes;
