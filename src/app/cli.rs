@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::assets::{self, AssetError, AssetSettings, Assets, AssetsCommand, TerminalProgress};
 use super::error::{AppError, ExitCode};
+use super::game::{self, GameCommand};
 use super::prepare::load_scenario;
 use super::registry::kinds;
 use super::run::{RunOptions, RunOutcome, run_scenario};
@@ -54,6 +55,9 @@ enum Command {
     /// Fetch and check the models and data that scenarios use
     #[command(subcommand)]
     Assets(AssetsCommand),
+    /// Solve games, let learning rules play them, run auctions and other mechanisms
+    #[command(subcommand)]
+    Game(GameCommand),
     /// Write the JSON Schema of scenario files
     Schema {
         /// Write the reference as Markdown instead
@@ -230,6 +234,7 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
             let assets = asset_store(false, stop)?;
             assets::run(&command, &assets, &mut stdout, &mut io::stderr(), true)?;
         }
+        Command::Game(command) => return game::run(command, stop, &mut stdout),
         Command::Schema { markdown: true } => write!(stdout, "{}", reference(&kinds()))?,
         Command::Schema { markdown: false } => {
             serde_json::to_writer_pretty(&mut stdout, &json_schema(&kinds())).map_err(io::Error::from)?;

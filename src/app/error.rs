@@ -85,6 +85,14 @@ pub enum AppError {
         /// Why.
         problem: String,
     },
+    /// A file of a game holds what is expected, and the answer is another.
+    #[error("{}: the answer is not what the file expects: {}\n\ntake the expected keys out of the file, or mend what it asks", path.display(), differences.join("; "))]
+    Expected {
+        /// Which.
+        path: PathBuf,
+        /// In what they differ.
+        differences: Vec<String>,
+    },
     /// The user interrupted.
     #[error("interrupted; nothing of this run was kept")]
     Interrupted,
@@ -155,6 +163,7 @@ impl AppError {
             | Self::Transcript { .. }
             | Self::Build(BuildError::Data { .. } | BuildError::Scenario(_))
             | Self::Threads { .. } => ExitCode::Usage,
+            Self::Expected { .. } => ExitCode::Differs,
             Self::Sim(SimError::Language { error: crate::base::LanguageError::Replay(_), .. }) => ExitCode::Differs,
             Self::Asset(_) | Self::Build(_) | Self::Sim(_) | Self::Record(_) | Self::Output(_) => ExitCode::Internal,
         }

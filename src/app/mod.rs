@@ -5,6 +5,7 @@ mod cli;
 mod comparison;
 mod error;
 mod forecast;
+mod game;
 mod prepare;
 mod progress;
 mod registry;

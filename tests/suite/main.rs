@@ -10,6 +10,7 @@ mod end_to_end;
 mod engine;
 mod errors;
 mod finance;
+mod games;
 mod golden;
 mod llm_unit;
 mod reference_llm;

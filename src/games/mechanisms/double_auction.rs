@@ -1,4 +1,4 @@
-//! McAfee's double auction (McAfee 1992): truthful on both sides, never in deficit, at most one trade short.
+//! The double auction of `McAfee` (1992): truthful on both sides, never in deficit, at most one trade short.
 
 use super::{AMOUNT_MAX, MechanismError, Money, Outcome, check_amounts, ranked};
 

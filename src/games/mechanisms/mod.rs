@@ -17,7 +17,7 @@ pub use incentives::{IncentiveReport, Misreport, PROFILES_MAX, scan_incentives};
 pub use multi_unit::{MultiUnitRule, multi_unit_auction};
 pub use position::{PositionRule, position_auction};
 pub use single_item::{SingleItemRule, single_item_auction};
-pub use tasks::{AGENTS_MAX, TaskRule, assign_tasks};
+pub use tasks::{STEPS_MAX, TaskRule, assign_tasks};
 
 /// An amount: a whole number of the smallest unit.
 pub type Money = i128;

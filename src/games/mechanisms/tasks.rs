@@ -5,8 +5,8 @@ use pathfinding::matrix::Matrix;
 
 use super::{MechanismError, Money, Outcome, check_amounts};
 
-/// Most agents, and most tasks; with VCG each task is an assignment of its own.
-pub const AGENTS_MAX: usize = 2_000;
+/// Most steps, counted as tasks² · agents for an assignment; with VCG there is one more assignment a task.
+pub const STEPS_MAX: u128 = 4_000_000_000;
 
 /// How tasks go to agents and what is paid for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum TaskRule {
 ///
 /// # Errors
 /// When rows differ in length, an amount is out of range, agents are too few (with VCG and no reserve there must be one
-/// more than tasks: without a rival there is no price), or there are more than [`AGENTS_MAX`].
+/// more than tasks: without a rival there is no price), or it takes more than [`STEPS_MAX`].
 pub fn assign_tasks(costs: &[Vec<Money>], reserve: Option<Money>, rule: TaskRule) -> Result<Outcome, MechanismError> {
     let tasks = check(costs, reserve, rule)?;
     let everybody: Vec<usize> = (0..costs.len()).collect();
@@ -66,13 +66,17 @@ fn check(costs: &[Vec<Money>], reserve: Option<Money>, rule: TaskRule) -> Result
         check_amounts(&format!("agent {agent}'s cost"), row, 0)?;
     }
     check_amounts("reserve", reserve.as_slice(), 0)?;
-    let found = costs.len().max(tasks);
-    if found > AGENTS_MAX {
+    let assignment = (tasks * tasks) as u128 * (costs.len() + tasks) as u128;
+    let found = match rule {
+        TaskRule::Vcg => assignment * (tasks as u128 + 1),
+        TaskRule::FirstPrice | TaskRule::ContractNet => assignment,
+    };
+    if found > STEPS_MAX {
         return Err(MechanismError::TooLarge {
-            what: "agents or tasks",
-            found: found as u128,
-            limit: AGENTS_MAX as u128,
-            help: "allocate in several rounds",
+            what: "steps of the assignment, tasks² · agents and with VCG that for every task",
+            found,
+            limit: STEPS_MAX,
+            help: "allocate in several rounds, or use a rule without an assignment a task",
         });
     }
     let needed = if rule == TaskRule::Vcg { tasks + 1 } else { tasks };
