@@ -48,7 +48,8 @@ pub fn alpha_rank(game: &NormalForm, selection: Selection) -> Result<Vec<f64>, G
     stationary(chain)
 }
 
-/// Ranks the actions of a symmetric two-player game played within one population: a probability for each action.
+/// Ranks the actions of a symmetric two-player game played within one well-mixed population, where fitness is the mean
+/// payoff against all other members: a probability for each action.
 ///
 /// # Errors
 /// As [`alpha_rank`], and when the game does not look the same to both players.
@@ -71,7 +72,8 @@ pub fn alpha_rank_single(game: &NormalForm, selection: Selection) -> Result<Vec<
             // What a mutant gets more than a resident where a share of the others are mutants.
             let gain = |mutants: f64, members: f64| {
                 let others = members - 1.0;
-                let of_mutant = (mutants - 1.0) * payoff(mutant, mutant) + (members - mutants) * payoff(mutant, resident);
+                let of_mutant =
+                    (mutants - 1.0) * payoff(mutant, mutant) + (members - mutants) * payoff(mutant, resident);
                 let of_resident =
                     mutants * payoff(resident, mutant) + (members - mutants - 1.0) * payoff(resident, resident);
                 (of_mutant - of_resident) / others

@@ -46,7 +46,8 @@ impl Tree {
             for node in nodes {
                 let (first, slot, count) = (node.first as usize, node.slot as usize, usize::from(node.count));
                 values[node.node as usize] = if node.owner == owner {
-                    let best = (0..count).fold(0, |best, move_| if worth[slot + move_] > worth[slot + best] { move_ } else { best });
+                    let best = (0..count)
+                        .fold(0, |best, move_| if worth[slot + move_] > worth[slot + best] { move_ } else { best });
                     best_slot[slot] = best;
                     values[first + best]
                 } else {

@@ -34,7 +34,8 @@ impl Dynamics for FictitiousPlay {
         let past = self.profile();
         for player in 0..game.players() {
             let values = game.deviation_payoffs(player, &past);
-            let best = (0..values.len()).fold(0, |best, action| if values[action] > values[best] { action } else { best });
+            let best =
+                (0..values.len()).fold(0, |best, action| if values[action] > values[best] { action } else { best });
             self.counts[player][best] += 1.0;
         }
         self.rounds += 1.0;

@@ -301,7 +301,8 @@ impl Tree {
         let mut values = self.payoffs.clone();
         for node in self.inner.iter().rev() {
             let (first, slot, count) = (node.first as usize, node.slot as usize, usize::from(node.count));
-            values[node.node as usize] = (0..count).map(|move_| probabilities[slot + move_] * values[first + move_]).sum();
+            values[node.node as usize] =
+                (0..count).map(|move_| probabilities[slot + move_] * values[first + move_]).sum();
         }
         Ok(values[0])
     }

@@ -22,7 +22,9 @@ pub enum GameError {
         count: u128,
     },
     /// A payoff array has the wrong length.
-    #[error("player {player} has {found} payoffs; the game has {needed} profiles\n\ngive one payoff a profile, the last player's action changing fastest")]
+    #[error(
+        "player {player} has {found} payoffs; the game has {needed} profiles\n\ngive one payoff a profile, the last player's action changing fastest"
+    )]
     PayoffCount {
         /// Whose, from 0.
         player: usize,
@@ -32,7 +34,9 @@ pub enum GameError {
         needed: usize,
     },
     /// A payoff is infinite or not a number.
-    #[error("player {player}'s payoff at profile {profile:?} is {value}, not a finite number\n\ngive every payoff as a finite number")]
+    #[error(
+        "player {player}'s payoff at profile {profile:?} is {value}, not a finite number\n\ngive every payoff as a finite number"
+    )]
     NotFinite {
         /// Whose, from 0.
         player: usize,
@@ -42,7 +46,9 @@ pub enum GameError {
         value: f64,
     },
     /// A mixture is none.
-    #[error("player {player}'s strategy is no mixture of its {actions} actions: {problem}\n\ngive one probability of at least 0 an action, with sum 1")]
+    #[error(
+        "player {player}'s strategy is no mixture of its {actions} actions: {problem}\n\ngive one probability of at least 0 an action, with sum 1"
+    )]
     NotAMixture {
         /// Whose, from 0.
         player: usize,
@@ -76,7 +82,9 @@ pub enum GameError {
         help: &'static str,
     },
     /// The linear programme was given up.
-    #[error("the linear programme for {what} has no answer: {problem}\n\nscale the payoffs to a common size, such as -1 to 1, and try again")]
+    #[error(
+        "the linear programme for {what} has no answer: {problem}\n\nscale the payoffs to a common size, such as -1 to 1, and try again"
+    )]
     Programme {
         /// What it was for.
         what: &'static str,
@@ -310,7 +318,8 @@ impl NormalForm {
         let swapped = |row: usize, column: usize| self.payoffs[1][column * columns + row];
         rows == columns
             && (0..rows).all(|row| {
-                (0..columns).all(|column| self.payoffs[0][row * columns + column].total_cmp(&swapped(row, column)).is_eq())
+                (0..columns)
+                    .all(|column| self.payoffs[0][row * columns + column].total_cmp(&swapped(row, column)).is_eq())
             })
     }
 

@@ -71,7 +71,10 @@ fn positive_orthant(dimensions: usize, inequalities: usize) -> Vec<Ray> {
 /// The rays that are left when row · z ≤ far is asked for as well.
 fn cut(rays: Vec<Ray>, row: &[BigInt], bit: u128, dimensions: usize) -> Result<Vec<Ray>, GameError> {
     let slack = |ray: &Ray| {
-        row.iter().zip(&ray.coordinates).filter(|(_, z)| !z.is_zero()).fold(ray.far.clone(), |rest, (a, z)| rest - a * z)
+        row.iter()
+            .zip(&ray.coordinates)
+            .filter(|(_, z)| !z.is_zero())
+            .fold(ray.far.clone(), |rest, (a, z)| rest - a * z)
     };
     let slacks: Vec<BigInt> = rays.iter().map(slack).collect();
     let (mut inside, mut outside) = (Vec::new(), Vec::new());
@@ -97,8 +100,7 @@ fn cut(rays: Vec<Ray>, row: &[BigInt], bit: u128, dimensions: usize) -> Result<V
                     help: "take out dominated actions, or use `game play` to approach one equilibrium",
                 });
             }
-            let between =
-                combine(&rays[staying], &-&slacks[leaving], &rays[leaving], &slacks[staying], common | bit);
+            let between = combine(&rays[staying], &-&slacks[leaving], &rays[leaving], &slacks[staying], common | bit);
             new.push(between);
         }
     }
@@ -133,8 +135,7 @@ fn adjacent(rays: &[Ray], one: usize, other: usize, common: u128, dimensions: us
 fn combine(one: &Ray, weight: &BigInt, other: &Ray, other_weight: &BigInt, tight: u128) -> Ray {
     let mix = |a: &BigInt, b: &BigInt| a * weight + b * other_weight;
     let mut far = mix(&one.far, &other.far);
-    let mut coordinates: Vec<BigInt> =
-        one.coordinates.iter().zip(&other.coordinates).map(|(a, b)| mix(a, b)).collect();
+    let mut coordinates: Vec<BigInt> = one.coordinates.iter().zip(&other.coordinates).map(|(a, b)| mix(a, b)).collect();
     let divisor = coordinates.iter().fold(far.clone(), |divisor, value| divisor.gcd(value));
     if !divisor.is_one() {
         far /= &divisor;

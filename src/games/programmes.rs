@@ -51,14 +51,11 @@ pub fn zero_sum_value(game: &NormalForm) -> Result<ZeroSum, GameError> {
     let (low, span) = range(game.payoffs(0));
     let entry = |row: usize, column: usize| (game.payoffs(0)[row * columns + column] - low) / span;
     let row_side = secure(rows, columns, entry, "the row player's side of the value")?;
-    let column_side = secure(columns, rows, |column, row| 1.0 - entry(row, column), "the column player's side of the value")?;
+    let column_side =
+        secure(columns, rows, |column, row| 1.0 - entry(row, column), "the column player's side of the value")?;
     let strategies = [row_side, column_side];
     let profile = strategies.to_vec();
-    Ok(ZeroSum {
-        value: game.expected_payoffs(&profile)[0],
-        nash_conv: game.nash_conv(&profile),
-        strategies,
-    })
+    Ok(ZeroSum { value: game.expected_payoffs(&profile)[0], nash_conv: game.nash_conv(&profile), strategies })
 }
 
 /// The mixture of `own` actions whose worst case over `others` is best.
@@ -95,8 +92,11 @@ pub fn correlated_equilibrium(game: &NormalForm) -> Result<Correlated, GameError
         .map(|profile| problem.add_var((welfare(profile) - welfare(0)) / welfare_scale, (0.0, 1.0)))
         .collect();
     for_each_disobedience(game, |player, terms| {
-        let terms: Vec<(Variable, f64)> =
-            terms.iter().filter(|term| term.1 != 0.0).map(|&(profile, loss)| (weights[profile], loss / scales[player])).collect();
+        let terms: Vec<(Variable, f64)> = terms
+            .iter()
+            .filter(|term| term.1 != 0.0)
+            .map(|&(profile, loss)| (weights[profile], loss / scales[player]))
+            .collect();
         if terms.iter().any(|term| term.1 < 0.0) {
             problem.add_constraint(&terms[..], ComparisonOp::Ge, 0.0);
         }

@@ -4,6 +4,7 @@
 
 mod equilibria;
 mod evolution;
+mod mechanisms;
 mod poker;
 
 use serde_json::Value;

@@ -11,6 +11,7 @@ mod engine;
 mod errors;
 mod finance;
 mod games;
+mod games_command;
 mod golden;
 mod llm_unit;
 mod reference_llm;

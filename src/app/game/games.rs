@@ -44,7 +44,10 @@ pub fn normal_form(path: &Path, entry: Option<&str>) -> Result<NamedGame, Proble
         return parse(&object);
     }
     if !path.exists() {
-        return Err(Problem::new("there is no such file, and no such game is built in", suggest(name, BUILT_IN.into_iter())));
+        return Err(Problem::new(
+            "there is no such file, and no such game is built in",
+            suggest(name, BUILT_IN.into_iter()),
+        ));
     }
     parse(&load(path, entry)?)
 }
@@ -119,7 +122,10 @@ fn action_names(value: &Value) -> Result<Vec<Vec<String>>, Problem> {
         for (index, name) in list(own, &place)?.iter().enumerate() {
             let name = text(name, &format!("{place}[{index}]"))?;
             if names.iter().any(|other| other == name) {
-                return Err(Problem::new(format!("{place} has \"{name}\" twice"), "give every action of a player its own name"));
+                return Err(Problem::new(
+                    format!("{place} has \"{name}\" twice"),
+                    "give every action of a player its own name",
+                ));
             }
             names.push(name.to_owned());
         }
@@ -152,7 +158,8 @@ fn two_players(object: &Map<String, Value>) -> Result<NormalForm, Problem> {
 /// A matrix of one shape, which may be given.
 fn matrix(value: &Value, place: &str, shape: Option<(usize, usize)>) -> Result<Vec<Vec<f64>>, Problem> {
     let rows = list(value, place)?;
-    let empty = || Problem::new(format!("the game is empty: `{place}` has no entries"), "give at least one row and one column");
+    let empty =
+        || Problem::new(format!("the game is empty: `{place}` has no entries"), "give at least one row and one column");
     if let Some((needed, columns)) = shape
         && rows.len() != needed
     {
@@ -203,12 +210,18 @@ fn many_players(object: &Map<String, Value>) -> Result<NormalForm, Problem> {
     let mut level = &arrays[0];
     for depth in 0..players {
         let place = format!("payoffs[0]{}", "[0]".repeat(depth));
+        let nested = format!("lists nested {players} deep, the first player's action outermost");
         let entries = list(level, &place)
-            .map_err(|problem| Problem::new(problem.what, format!("the payoffs of {players} players are lists nested {players} deep, the first player's action outermost")))?;
+            .map_err(|problem| Problem::new(problem.what, format!("the payoffs of {players} players are {nested}")))?;
         shape.push(entries.len());
         match entries.first() {
             Some(first) => level = first,
-            None => return Err(Problem::new(format!("the game is empty: {place} has no entries"), "give every player at least one action")),
+            None => {
+                return Err(Problem::new(
+                    format!("the game is empty: {place} has no entries"),
+                    "give every player at least one action",
+                ));
+            }
         }
     }
     let count = profile_count(&shape)?;
@@ -229,7 +242,10 @@ fn flatten(value: &Value, shape: &[usize], place: &str, into: &mut Vec<f64>) -> 
     let entries = list(value, place)?;
     if entries.len() != *needed {
         let what = format!("{place} has {} entries where {needed} are needed", entries.len());
-        return Err(Problem::new(what, "all payoff arrays have one shape: as many entries on a level as that player has actions"));
+        return Err(Problem::new(
+            what,
+            "all payoff arrays have one shape: as many entries on a level as that player has actions",
+        ));
     }
     for (index, entry) in entries.iter().enumerate() {
         flatten(entry, deeper, &format!("{place}[{index}]"), into)?;

@@ -34,9 +34,28 @@ const MECHANISMS: [(&str, Kind); 14] = [
 
 /// Keys of answers that a file may hold as what it expects.
 const EXPECTED: [&str; 22] = [
-    "winner", "payment", "allocation", "values", "payments", "utilities", "welfare", "revenue", "optimum", "efficiency",
-    "total_cost", "assignment_agent_to_task", "payments_received", "k", "trades", "buy_price", "sell_price",
-    "budget_surplus", "price_per_click", "total", "max_unilateral_gain", "first_worst_case",
+    "winner",
+    "payment",
+    "allocation",
+    "values",
+    "payments",
+    "utilities",
+    "welfare",
+    "revenue",
+    "optimum",
+    "efficiency",
+    "total_cost",
+    "assignment_agent_to_task",
+    "payments_received",
+    "k",
+    "trades",
+    "buy_price",
+    "sell_price",
+    "budget_surplus",
+    "price_per_click",
+    "total",
+    "max_unilateral_gain",
+    "first_worst_case",
 ];
 
 /// Largest scale that turns the amounts of a file into whole numbers.
@@ -80,13 +99,22 @@ impl Unit {
     }
 
     fn read(self, value: &Value, place: &str) -> Result<Money, Problem> {
-        let amount = exact(number(value, place)?).ok_or_else(|| Problem::new(format!("{place} is no number"), "give a number"))?;
+        let amount = exact(number(value, place)?)
+            .ok_or_else(|| Problem::new(format!("{place} is no number"), "give a number"))?;
         let units = amount * Rational::from_integer(self.0.into());
-        units.to_integer().to_i128().filter(|_| units.is_integer()).ok_or_else(|| Problem::new(format!("{place} is {value}, out of range"), "use a larger unit"))
+        units
+            .to_integer()
+            .to_i128()
+            .filter(|_| units.is_integer())
+            .ok_or_else(|| Problem::new(format!("{place} is {value}, out of range"), "use a larger unit"))
     }
 
     fn read_list(self, value: &Value, place: &str) -> Result<Vec<Money>, Problem> {
-        list(value, place)?.iter().enumerate().map(|(index, value)| self.read(value, &format!("{place}[{index}]"))).collect()
+        list(value, place)?
+            .iter()
+            .enumerate()
+            .map(|(index, value)| self.read(value, &format!("{place}[{index}]")))
+            .collect()
     }
 
     /// An amount as a number of the file, whole where it is.
@@ -111,7 +139,10 @@ pub fn mechanism(path: &Path, entry: Option<&str>) -> Result<Answer, Problem> {
     let object = load(path, entry)?;
     if entry.is_none() && !object.is_empty() && object.values().all(Value::is_object) {
         let names: Vec<&str> = object.keys().map(String::as_str).collect();
-        return Err(Problem::new(format!("it holds {} entries by name: {}", names.len(), names.join(", ")), "choose one with --entry NAME"));
+        return Err(Problem::new(
+            format!("it holds {} entries by name: {}", names.len(), names.join(", ")),
+            "choose one with --entry NAME",
+        ));
     }
     let (name, kind) = which(&object)?;
     let inputs = inputs(kind);
@@ -119,7 +150,8 @@ pub fn mechanism(path: &Path, entry: Option<&str>) -> Result<Answer, Problem> {
     check_keys(&object, &known)?;
     let mut answer = json!({ "mechanism": name });
     let mut text = format!("mechanism: {name}\n");
-    let asked = !object.contains_key("scan") || inputs.iter().any(|key| !SCAN_ONLY.contains(key) && object.contains_key(*key));
+    let asked =
+        !object.contains_key("scan") || inputs.iter().any(|key| !SCAN_ONLY.contains(key) && object.contains_key(*key));
     if asked {
         settle(kind, &object, &mut answer, &mut text)?;
     }
@@ -154,7 +186,7 @@ fn which(object: &Map<String, Value>) -> Result<(&'static str, Kind), Problem> {
         None => {
             return Err(Problem::new(
                 "it says neither which mechanism nor any bids",
-                "give `bids`, `buyers` and `sellers`, or `costs`; with `mechanism` choose another than the usual one: docs/GAMES.md has all",
+                "give `bids`, `buyers` and `sellers`, or `costs`; `mechanism` chooses another than the usual one",
             ));
         }
     };
@@ -175,6 +207,7 @@ fn inputs(kind: Kind) -> &'static [&'static str] {
 /// Runs the mechanism on the bids of the file.
 fn settle(kind: Kind, object: &Map<String, Value>, answer: &mut Value, text: &mut String) -> Result<(), Problem> {
     let unit = Unit::of(object, &["bids", "reserve", "costs", "cost_matrix_agents_x_tasks", "buyers", "sellers"])?;
+    let numbered = |place: usize| place.to_string();
     let bids = || need(object, "bids", "give one bid a bidder");
     let reserve = object.get("reserve").map(|value| unit.read(value, "reserve")).transpose()?;
     match kind {
@@ -185,29 +218,52 @@ fn settle(kind: Kind, object: &Map<String, Value>, answer: &mut Value, text: &mu
             answer["winner"] = json!(winner);
             answer["payment"] = winner.map_or(Value::Null, |winner| unit.write(outcome.payments[winner]));
             let optimum = bids.iter().copied().max().unwrap_or(0).max(0);
-            report(&outcome, unit, Some(optimum), "bidder", answer, text);
+            report(
+                &outcome,
+                unit,
+                Some(optimum),
+                &Names { agent: "bidder", gets: "gets", goods: &numbered },
+                answer,
+                text,
+            );
         }
         Kind::Units(rule) => {
             let units = whole(need(object, "units", "say how many units are sold")?, "units", 1, 1_000_000)?;
             let bids = list(bids()?, "bids")?.iter().enumerate();
-            let bids: Vec<Vec<Money>> = bids.map(|(bidder, own)| unit.read_list(own, &format!("bids[{bidder}]"))).collect::<Result<_, _>>()?;
+            let bids: Vec<Vec<Money>> =
+                bids.map(|(bidder, own)| unit.read_list(own, &format!("bids[{bidder}]"))).collect::<Result<_, _>>()?;
             let outcome = multi_unit_auction(&bids, units, reserve.unwrap_or(0), rule)?;
             let optimum = multi_unit_auction(&bids, units, 0, rule)?.welfare();
-            report(&outcome, unit, Some(optimum), "bidder", answer, text);
+            report(
+                &outcome,
+                unit,
+                Some(optimum),
+                &Names { agent: "bidder", gets: "gets", goods: &numbered },
+                answer,
+                text,
+            );
         }
         Kind::Bundles(rule) => {
             let items = item_names(need(object, "items", "name the items: [\"a\", \"b\"]")?)?;
             let bids = bundles(bids()?, &items, unit)?;
             let outcome = combinatorial_auction(items.len(), &bids, rule)?;
             let optimum = outcome.welfare();
-            report(&outcome, unit, Some(optimum), "bidder", answer, text);
+            report(
+                &outcome,
+                unit,
+                Some(optimum),
+                &Names { agent: "bidder", gets: "gets", goods: &|item| items[item].clone() },
+                answer,
+                text,
+            );
             let won = |won: &Vec<usize>| won.iter().map(|&item| items[item].as_str()).collect::<Vec<_>>();
             answer["allocation"] = outcome.allocation.iter().map(won).collect();
         }
         Kind::Tasks(rule) => {
             let key = if object.contains_key("costs") { "costs" } else { "cost_matrix_agents_x_tasks" };
             let rows = list(need(object, key, "give a row of costs an agent: [[…]]")?, key)?.iter().enumerate();
-            let costs: Vec<Vec<Money>> = rows.map(|(agent, row)| unit.read_list(row, &format!("{key}[{agent}]"))).collect::<Result<_, _>>()?;
+            let costs: Vec<Vec<Money>> =
+                rows.map(|(agent, row)| unit.read_list(row, &format!("{key}[{agent}]"))).collect::<Result<_, _>>()?;
             let outcome = assign_tasks(&costs, reserve, rule)?;
             let best = assign_tasks(&costs, reserve, TaskRule::FirstPrice)?;
             let undone = |outcome: &Outcome| {
@@ -216,10 +272,14 @@ fn settle(kind: Kind, object: &Map<String, Value>, answer: &mut Value, text: &mu
             };
             let total = undone(&outcome) - outcome.welfare();
             let least = undone(&best) - best.welfare();
-            report(&outcome, unit, None, "agent", answer, text);
+            report(&outcome, unit, None, &Names { agent: "agent", gets: "task", goods: &numbered }, answer, text);
             answer["total_cost"] = unit.write(total);
             answer["least_cost"] = unit.write(least);
-            let given = outcome.allocation.iter().enumerate().filter_map(|(agent, tasks)| Some((agent.to_string(), json!(tasks.first()?))));
+            let given = outcome
+                .allocation
+                .iter()
+                .enumerate()
+                .filter_map(|(agent, tasks)| Some((agent.to_string(), json!(tasks.first()?))));
             answer["assignment_agent_to_task"] = given.collect::<Map<String, Value>>().into();
             let received: Vec<Money> = outcome.payments.iter().map(|payment| -payment).collect();
             answer["payments_received"] = unit.write_list(&received);
@@ -229,7 +289,14 @@ fn settle(kind: Kind, object: &Map<String, Value>, answer: &mut Value, text: &mu
             let side = |key: &'static str| unit.read_list(need(object, key, "give both `buyers` and `sellers`")?, key);
             let (buyers, sellers) = (side("buyers")?, side("sellers")?);
             let found = mcafee_auction(&buyers, &sellers)?;
-            report(&found.outcome, unit, Some(best_trade(&buyers, &sellers)), "trader", answer, text);
+            report(
+                &found.outcome,
+                unit,
+                Some(best_trade(&buyers, &sellers)),
+                &Names { agent: "trader", gets: "pair", goods: &numbered },
+                answer,
+                text,
+            );
             let price = |price: Option<Money>| price.map_or(Value::Null, |price| unit.write(price));
             answer["k"] = json!(found.efficient_trades);
             answer["trades"] = json!(found.trades);
@@ -237,7 +304,10 @@ fn settle(kind: Kind, object: &Map<String, Value>, answer: &mut Value, text: &mu
             answer["sell_price"] = price(found.sell_price);
             text.push_str(&format!(
                 "\n{} of {} efficient trades; buyers pay {}, sellers get {}",
-                found.trades, found.efficient_trades, price(found.buy_price), price(found.sell_price)
+                found.trades,
+                found.efficient_trades,
+                price(found.buy_price),
+                price(found.sell_price)
             ));
         }
         Kind::Positions(rule) => {
@@ -246,12 +316,21 @@ fn settle(kind: Kind, object: &Map<String, Value>, answer: &mut Value, text: &mu
             let bids = unit.read_list(bids()?, "bids")?;
             let outcome = position_auction(&clicks, &bids, rule)?;
             let both = Unit(clicks_unit.0 * unit.0.min(i64::MAX / clicks_unit.0));
-            report(&outcome, both, Some(outcome.welfare()), "bidder", answer, text);
+            report(
+                &outcome,
+                both,
+                Some(outcome.welfare()),
+                &Names { agent: "bidder", gets: "place", goods: &numbered },
+                answer,
+                text,
+            );
             let places = clicks.len().min(bids.len());
             let holder = |place: usize| outcome.allocation.iter().position(|own| own.contains(&place)).unwrap_or(0);
             let totals: Vec<Money> = (0..places).map(|place| outcome.payments[holder(place)]).collect();
             answer["total"] = both.write_list(&totals);
-            let each = |(total, clicks): (&Money, &Money)| if *clicks == 0 { json!(0) } else { each_click(*total, *clicks, unit) };
+            let each = |(total, clicks): (&Money, &Money)| {
+                if *clicks == 0 { json!(0) } else { each_click(*total, *clicks, unit) }
+            };
             answer["price_per_click"] = totals.iter().zip(&clicks).map(each).collect();
         }
     }
@@ -275,8 +354,15 @@ fn best_trade(buyers: &[Money], sellers: &[Money]) -> Money {
     bids.iter().zip(&asks).map(|(bid, ask)| (bid - ask).max(0)).sum()
 }
 
+/// How a table calls those who take part and what they get.
+struct Names<'a> {
+    agent: &'a str,
+    gets: &'a str,
+    goods: &'a dyn Fn(usize) -> String,
+}
+
 /// What every mechanism reports.
-fn report(outcome: &Outcome, unit: Unit, optimum: Option<Money>, who: &str, answer: &mut Value, text: &mut String) {
+fn report(outcome: &Outcome, unit: Unit, optimum: Option<Money>, who: &Names, answer: &mut Value, text: &mut String) {
     let utilities = outcome.utilities();
     answer["allocation"] = json!(outcome.allocation);
     answer["values"] = unit.write_list(&outcome.values);
@@ -292,11 +378,11 @@ fn report(outcome: &Outcome, unit: Unit, optimum: Option<Money>, who: &str, answ
         answer["efficiency"] = json!(efficiency);
     }
     let rows = (0..outcome.values.len()).map(|agent| {
-        let got = outcome.allocation[agent].iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let got = outcome.allocation[agent].iter().map(|&place| (who.goods)(place)).collect::<Vec<_>>().join(" ");
         let amounts = [outcome.values[agent], outcome.payments[agent], utilities[agent]];
         [agent.to_string(), got].into_iter().chain(amounts.map(|amount| unit.write(amount).to_string())).collect()
     });
-    text.push_str(&table(&[who, "gets", "value", "pays", "utility"], rows));
+    text.push_str(&table(&[who.agent, who.gets, "value", "pays", "utility"], rows));
     text.push_str(&format!("\nwelfare {}, revenue {}", answer["welfare"], answer["revenue"]));
     if let Some(efficiency) = answer.get("efficiency").and_then(Value::as_f64) {
         text.push_str(&format!(", efficiency {efficiency:.4}"));
@@ -377,7 +463,8 @@ fn incentives(
             _ => Err(Problem::new(format!("the key `{key}` is missing"), "say how many take part in the scan")),
         }
     };
-    let sold = |_: usize, value: &Money, outcome: &Outcome, agent: usize| *value * outcome.allocation[agent].len() as Money;
+    let sold =
+        |_: usize, value: &Money, outcome: &Outcome, agent: usize| *value * outcome.allocation[agent].len() as Money;
     let top = |types: &[Money], units: usize| -> Money {
         let mut types = types.to_vec();
         types.sort_unstable_by_key(|value| std::cmp::Reverse(*value));
@@ -387,13 +474,31 @@ fn incentives(
         Kind::Single(rule) => {
             let grids = vec![grid; count("bidders", "bids")?];
             let settle = |bids: &[Money]| single_item_auction(bids, reserve, rule);
-            (scan_incentives(&grids, settle, |agent, value, outcome| sold(0, value, outcome, agent), |types| top(types, 1))?, unit)
+            (
+                scan_incentives(
+                    &grids,
+                    settle,
+                    |agent, value, outcome| sold(0, value, outcome, agent),
+                    |types| top(types, 1),
+                )?,
+                unit,
+            )
         }
         Kind::Units(rule) => {
             let units = whole(need(object, "units", "say how many units are sold")?, "units", 1, 1_000_000)?;
             let grids = vec![grid; count("bidders", "bids")?];
-            let settle = |bids: &[Money]| multi_unit_auction(&bids.iter().map(|bid| vec![*bid]).collect::<Vec<_>>(), units, reserve, rule);
-            (scan_incentives(&grids, settle, |agent, value, outcome| sold(0, value, outcome, agent), |types| top(types, units))?, unit)
+            let settle = |bids: &[Money]| {
+                multi_unit_auction(&bids.iter().map(|bid| vec![*bid]).collect::<Vec<_>>(), units, reserve, rule)
+            };
+            (
+                scan_incentives(
+                    &grids,
+                    settle,
+                    |agent, value, outcome| sold(0, value, outcome, agent),
+                    |types| top(types, units),
+                )?,
+                unit,
+            )
         }
         Kind::McAfee => {
             let (buyers, sellers) = (count("buyers_count", "buyers")?, count("sellers_count", "sellers")?);
@@ -446,11 +551,17 @@ fn scan_report(report: &IncentiveReport<Money>, unit: Unit, money: Unit, answer:
         "revenue_max": money.write(report.revenue_range.1),
         "welfare_loss_max": money.write(report.welfare_loss_max),
     });
-    text.push_str(&format!("\nscan of {} type profiles: most gained by a false report {}", report.profiles, money.write(report.gain_max)));
+    text.push_str(&format!(
+        "\nscan of {} type profiles: most gained by a false report {}",
+        report.profiles,
+        money.write(report.gain_max)
+    ));
     if let Some(worst) = &report.worst {
         text.push_str(&format!(
             "\n  first where types are {}, agent {} reports {}",
-            unit.write_list(&worst.types), worst.agent, unit.write(worst.report)
+            unit.write_list(&worst.types),
+            worst.agent,
+            unit.write(worst.report)
         ));
     }
     text.push_str(&format!(

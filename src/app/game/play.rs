@@ -152,18 +152,24 @@ fn extensive(name: &str, variant: CfrVariant, iterations: u64) -> Result<Answer,
         .information_sets()
         .iter()
         .map(|set| {
-            let actions: serde_json::Map<String, Value> =
-                set.actions.iter().zip(&average[set.slots()]).map(|(action, share)| ((*action).to_owned(), json!(share))).collect();
+            let actions: serde_json::Map<String, Value> = set
+                .actions
+                .iter()
+                .zip(&average[set.slots()])
+                .map(|(action, share)| ((*action).to_owned(), json!(share)))
+                .collect();
             (format!("player {} {}", set.player, set.information), actions.into())
         })
         .collect();
     let rows = tree.information_sets().iter().take(40).map(|set| {
-        let shares = set.actions.iter().zip(&average[set.slots()]).map(|(action, share)| format!("{action} {share:.4}"));
+        let shares =
+            set.actions.iter().zip(&average[set.slots()]).map(|(action, share)| format!("{action} {share:.4}"));
         vec![format!("player {} {}", set.player, set.information), shares.collect::<Vec<_>>().join("  ")]
     });
     let more = tree.information_sets().len().saturating_sub(40);
     let more = if more > 0 { format!("\n… and {more} more information sets: --json has all") } else { String::new() };
-    let text = format!("{}\n\n{}{more}", checkpoints_table(&checkpoints), table(&["information", "average strategy"], rows));
+    let text =
+        format!("{}\n\n{}{more}", checkpoints_table(&checkpoints), table(&["information", "average strategy"], rows));
     let json = json!({
         "game": name,
         "nodes": tree.nodes(),
@@ -214,7 +220,10 @@ fn normal(named: &NamedGame, arguments: &PlayArguments, iterations: u64) -> Resu
         })
         .collect();
     let rows = profile.iter().zip(&named.names).enumerate().flat_map(|(player, (mixture, names))| {
-        names.iter().zip(mixture).map(move |(name, share)| vec![format!("player {player} {name}"), format!("{share:.9}")])
+        names
+            .iter()
+            .zip(mixture)
+            .map(move |(name, share)| vec![format!("player {player} {name}"), format!("{share:.9}")])
     });
     let text = format!("{}\n\n{}", checkpoints_table(&checkpoints), table(&["action", "share"], rows));
     let json = json!({ "checkpoints": checkpoints_json(&checkpoints), "strategies": strategies });

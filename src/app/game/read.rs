@@ -73,8 +73,12 @@ pub fn load(path: &Path, entry: Option<&str>) -> Result<Map<String, Value>, Prob
     let names: Vec<String> = whole.keys().cloned().collect();
     match whole.remove(entry) {
         Some(Value::Object(part)) => Ok(part),
-        Some(other) => Err(Problem::new(format!("its entry \"{entry}\" is {}, not an object", kind(&other)), "name another entry")),
-        None => Err(Problem::new(format!("it has no entry \"{entry}\""), suggest(entry, names.iter().map(String::as_str)))),
+        Some(other) => {
+            Err(Problem::new(format!("its entry \"{entry}\" is {}, not an object", kind(&other)), "name another entry"))
+        }
+        None => {
+            Err(Problem::new(format!("it has no entry \"{entry}\""), suggest(entry, names.iter().map(String::as_str))))
+        }
     }
 }
 
@@ -82,7 +86,10 @@ fn not_json(text: &str, error: &serde_json::Error) -> Problem {
     let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
     let spelled = ["NaN", "Infinity", "nan", "inf"].into_iter().find(|word| line.contains(word));
     let help = match spelled {
-        Some(word) => format!("line {} has `{word}`: JSON knows finite numbers only; every payoff and amount must be one", error.line()),
+        Some(word) => format!(
+            "line {} has `{word}`: JSON knows finite numbers only; every payoff and amount must be one",
+            error.line()
+        ),
         None if text.trim().is_empty() => "the file is empty: docs/GAMES.md has the formats".to_owned(),
         None => "mend it there; docs/GAMES.md has the formats".to_owned(),
     };
@@ -142,7 +149,9 @@ pub fn number(value: &Value, place: &str) -> Result<f64, Problem> {
 /// A whole number from `low` to `high`.
 pub fn whole(value: &Value, place: &str, low: u64, high: u64) -> Result<usize, Problem> {
     let help = || format!("give a whole number from {low} to {high}");
-    let found = value.as_u64().ok_or_else(|| Problem::new(format!("{place} is {}, not a whole number", kind(value)), help()))?;
+    let found = value
+        .as_u64()
+        .ok_or_else(|| Problem::new(format!("{place} is {}, not a whole number", kind(value)), help()))?;
     if !(low..=high).contains(&found) {
         return Err(Problem::new(format!("{place} is {found}"), help()));
     }
@@ -164,5 +173,7 @@ pub fn numbers(value: &Value, place: &str) -> Result<Vec<f64>, Problem> {
 
 /// A text.
 pub fn text<'a>(value: &'a Value, place: &str) -> Result<&'a str, Problem> {
-    value.as_str().ok_or_else(|| Problem::new(format!("{place} is {}, not a text", kind(value)), "give a text in quotes"))
+    value
+        .as_str()
+        .ok_or_else(|| Problem::new(format!("{place} is {}, not a text", kind(value)), "give a text in quotes"))
 }

@@ -85,7 +85,10 @@ fn dominated_json(named: &NamedGame, found: &[Dominated]) -> Value {
 }
 
 fn surviving_json(named: &NamedGame, left: &[Vec<usize>]) -> Value {
-    left.iter().zip(&named.names).map(|(own, names)| own.iter().map(|&action| names[action].as_str()).collect::<Vec<_>>()).collect()
+    left.iter()
+        .zip(&named.names)
+        .map(|(own, names)| own.iter().map(|&action| names[action].as_str()).collect::<Vec<_>>())
+        .collect()
 }
 
 fn texts(values: &[Rational]) -> Vec<String> {
@@ -108,8 +111,13 @@ fn subsets_json(found: &Equilibria) -> Value {
     let Some(subsets) = &found.subsets else {
         return json!({ "left_out": format!("there are more than {}", crate::games::SUBSETS_MAX) });
     };
-    let pick = |numbers: &[usize], all: &[Vec<Rational>]| numbers.iter().map(|&number| texts(&all[number])).collect::<Vec<_>>();
-    subsets.iter().map(|one| json!({ "x": pick(&one.rows, &found.rows), "y": pick(&one.columns, &found.columns) })).collect()
+    let pick = |numbers: &[usize], all: &[Vec<Rational>]| {
+        numbers.iter().map(|&number| texts(&all[number])).collect::<Vec<_>>()
+    };
+    subsets
+        .iter()
+        .map(|one| json!({ "x": pick(&one.rows, &found.rows), "y": pick(&one.columns, &found.columns) }))
+        .collect()
 }
 
 fn zero_sum_json(found: &ZeroSum, extreme: Option<&Part<Equilibria>>) -> Value {
@@ -117,7 +125,8 @@ fn zero_sum_json(found: &ZeroSum, extreme: Option<&Part<Equilibria>>) -> Value {
         Some(Ok(list)) => list.extreme.first().map(|one| one.utilities[0].to_string()),
         _ => None,
     };
-    json!({ "value": found.value, "value_exact": exact, "x": found.strategies[0], "y": found.strategies[1], "nash_conv": found.nash_conv })
+    let [x, y] = &found.strategies;
+    json!({ "value": found.value, "value_exact": exact, "x": x, "y": y, "nash_conv": found.nash_conv })
 }
 
 fn correlated_json(named: &NamedGame, found: &Correlated) -> Value {
@@ -138,7 +147,13 @@ fn in_words(
 ) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     let counts: Vec<String> = named.game.actions().iter().map(ToString::to_string).collect();
-    writeln!(out, "{} players, {} actions, {} profiles", named.game.players(), counts.join(" × "), named.game.profiles())?;
+    writeln!(
+        out,
+        "{} players, {} actions, {} profiles",
+        named.game.players(),
+        counts.join(" × "),
+        named.game.profiles()
+    )?;
     for (kind, found) in ["strictly", "weakly"].into_iter().zip(dominated) {
         match found {
             Err(reason) => writeln!(out, "{kind} dominated: left out, {reason}")?,
@@ -161,11 +176,22 @@ fn in_words(
     match extreme {
         Some(Ok(found)) => {
             let components = found.components.len();
-            writeln!(out, "extreme equilibria: {} in {components} component{}\n", found.extreme.len(), if components == 1 { "" } else { "s" })?;
+            writeln!(
+                out,
+                "extreme equilibria: {} in {components} component{}\n",
+                found.extreme.len(),
+                if components == 1 { "" } else { "s" }
+            )?;
             let row = |(number, one): (usize, &crate::games::Equilibrium)| {
                 let component = found.components.iter().position(|members| members.contains(&number)).unwrap_or(0);
                 let mixture = |side: usize| texts(&one.strategies[side]).join(" ");
-                vec![component.to_string(), mixture(0), mixture(1), one.utilities[0].to_string(), one.utilities[1].to_string()]
+                vec![
+                    component.to_string(),
+                    mixture(0),
+                    mixture(1),
+                    one.utilities[0].to_string(),
+                    one.utilities[1].to_string(),
+                ]
             };
             let rows = found.extreme.iter().enumerate().take(ROWS_MAX).map(row);
             writeln!(out, "{}", table(&["component", "x", "y", "u1", "u2"], rows))?;

@@ -8,8 +8,9 @@ pub const ITEMS_MAX: usize = 64;
 /// Most bids for bundles in all.
 pub const BUNDLES_MAX: usize = 5_000;
 
-/// Most nodes of the search for one allocation; the search for VCG payments has as many for each winner.
-pub const NODES_MAX: u64 = 2_000_000;
+/// Most bids that the search for one allocation looks at, a bid once at each node where it still fits; VCG payments are
+/// a search of their own for each winner.
+pub const LOOKS_MAX: u64 = 100_000_000;
 
 /// A bid for all of some items together. A bidder gets at most one of its bundles (XOR).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +36,8 @@ struct Offer {
     bidder: usize,
     items: u64,
     value: Money,
-}
-
-impl Offer {
     /// Value an item, rounded up: a bound must not be too low.
-    fn density(self) -> Money {
-        let items = Money::from(self.items.count_ones());
-        (self.value + items - 1) / items
-    }
+    density: i64,
 }
 
 /// Sells `items` items to the bids of highest total value.
@@ -105,12 +100,14 @@ fn offers(items: usize, bids: &[Vec<Bundle>]) -> Result<Vec<Offer>, MechanismErr
                 });
             }
             if bundle.value > 0 {
-                offers.push(Offer { bidder, items: set, value: bundle.value });
+                let count = Money::from(set.count_ones());
+                let density = ((bundle.value + count - 1) / count) as i64;
+                offers.push(Offer { bidder, items: set, value: bundle.value, density });
             }
         }
     }
     // The densest first: a good allocation is found early. Stable, so that ties go by bidder.
-    offers.sort_by_key(|offer| std::cmp::Reverse(offer.density()));
+    offers.sort_by_key(|offer| std::cmp::Reverse(offer.density));
     Ok(offers)
 }
 
@@ -118,12 +115,20 @@ struct Search {
     best: Money,
     best_chosen: Vec<Offer>,
     chosen: Vec<Offer>,
-    nodes: u64,
+    looks: u64,
 }
 
-/// The offers that fit together and are worth most, and what they are worth.
+/// The offers that fit together and are worth most, and what they are worth. Taking the densest first is where the search
+/// begins; only what is worth more takes its place.
 fn best_allocation(offers: &[Offer]) -> Result<(Vec<Offer>, Money), MechanismError> {
-    let mut search = Search { best: 0, best_chosen: Vec::new(), chosen: Vec::new(), nodes: 0 };
+    let mut greedy: Vec<Offer> = Vec::new();
+    for offer in offers {
+        if greedy.iter().all(|taken| taken.bidder != offer.bidder && taken.items & offer.items == 0) {
+            greedy.push(*offer);
+        }
+    }
+    let best = greedy.iter().map(|offer| offer.value).sum();
+    let mut search = Search { best, best_chosen: greedy, chosen: Vec::new(), looks: 0 };
     search.branch(offers, 0)?;
     Ok((search.best_chosen, search.best))
 }
@@ -131,12 +136,12 @@ fn best_allocation(offers: &[Offer]) -> Result<(Vec<Offer>, Money), MechanismErr
 impl Search {
     /// Tries every way to go on from what is chosen; `left` are the offers that still fit.
     fn branch(&mut self, left: &[Offer], value: Money) -> Result<(), MechanismError> {
-        self.nodes += 1;
-        if self.nodes > NODES_MAX {
+        self.looks += left.len() as u64;
+        if self.looks > LOOKS_MAX {
             return Err(MechanismError::TooLarge {
-                what: "nodes of the search for the best allocation, more than",
-                found: u128::from(NODES_MAX),
-                limit: u128::from(NODES_MAX),
+                what: "bids looked at in search of the best allocation, more than",
+                found: u128::from(LOOKS_MAX),
+                limit: u128::from(LOOKS_MAX),
                 help: "take bids or items out, or split the auction into parts that share no items",
             });
         }
@@ -144,19 +149,18 @@ impl Search {
             self.best = value;
             self.best_chosen.clone_from(&self.chosen);
         }
-        let mut densest = [0; ITEMS_MAX];
+        let mut densest = [0_i64; ITEMS_MAX];
         let mut wanted = [0_u32; ITEMS_MAX];
         for offer in left {
-            let density = offer.density();
             let mut rest = offer.items;
             while rest != 0 {
                 let item = rest.trailing_zeros() as usize;
-                densest[item] = densest[item].max(density);
+                densest[item] = densest[item].max(offer.density);
                 wanted[item] += 1;
                 rest &= rest - 1;
             }
         }
-        if value + densest.iter().sum::<Money>() <= self.best {
+        if value + Money::from(densest.iter().sum::<i64>()) <= self.best {
             return Ok(());
         }
         // Branch on the item that the fewest want: one of them gets it, or nobody.

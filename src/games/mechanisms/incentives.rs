@@ -63,8 +63,7 @@ pub fn scan_incentives<T: Clone>(
         });
     }
     let profiles = profiles as usize;
-    let strides: Vec<usize> =
-        (0..grids.len()).map(|agent| grids[agent + 1..].iter().map(Vec::len).product()).collect();
+    let strides: Vec<usize> = (0..grids.len()).map(|agent| grids[agent + 1..].iter().map(Vec::len).product()).collect();
     let digit = |profile: usize, agent: usize| profile / strides[agent] % grids[agent].len();
     let types = |profile: usize| -> Vec<T> {
         (0..grids.len()).map(|agent| grids[agent][digit(profile, agent)].clone()).collect()

@@ -11,7 +11,7 @@ mod position;
 mod single_item;
 mod tasks;
 
-pub use combinatorial::{BUNDLES_MAX, Bundle, CombinatorialRule, ITEMS_MAX, NODES_MAX, combinatorial_auction};
+pub use combinatorial::{BUNDLES_MAX, Bundle, CombinatorialRule, ITEMS_MAX, LOOKS_MAX, combinatorial_auction};
 pub use double_auction::{DoubleAuction, mcafee_auction};
 pub use incentives::{IncentiveReport, Misreport, PROFILES_MAX, scan_incentives};
 pub use multi_unit::{MultiUnitRule, multi_unit_auction};
@@ -29,7 +29,9 @@ pub const AMOUNT_MAX: Money = 1_000_000_000_000_000;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MechanismError {
     /// An amount is out of range.
-    #[error("{what} is {found} units; amounts lie between {low} and {AMOUNT_MAX}\n\nuse a larger unit, or mend the amount")]
+    #[error(
+        "{what} is {found} units; amounts lie between {low} and {AMOUNT_MAX}\n\nuse a larger unit, or mend the amount"
+    )]
     Amount {
         /// Which.
         what: String,

@@ -125,13 +125,15 @@ fn dominated_actions_are_found_and_taken_out() {
     assert_eq!(found.iter().map(|one| (one.player, one.action)).collect::<Vec<_>>(), [(0, 0), (1, 0)]);
     assert_eq!(eliminate_dominated(&dilemma, Domination::Strict).unwrap().surviving, [vec![1], vec![1]]);
     // The third row is beaten by no row, but by the even mixture of the first two (2 against 1.5).
-    let mixed = game(&[vec![4.0, 0.0], vec![0.0, 4.0], vec![1.5, 1.5]], &[vec![1.0, 2.0], vec![2.0, 1.0], vec![1.0, 1.0]]);
+    let mixed =
+        game(&[vec![4.0, 0.0], vec![0.0, 4.0], vec![1.5, 1.5]], &[vec![1.0, 2.0], vec![2.0, 1.0], vec![1.0, 1.0]]);
     let found = dominated_actions(&mixed, Domination::Strict).unwrap();
     assert_eq!((found.len(), found[0].player, found[0].action), (1, 0, 2));
     assert!(found[0].by.iter().map(|part| part.1).sum::<f64>() > 0.999 && found[0].by.len() == 2, "{found:?}");
     assert_eq!(dominated_actions(&mixed, Domination::Weak).unwrap().len(), 0);
     // At 2 against 2 it is dominated no more.
-    let level = game(&[vec![4.0, 0.0], vec![0.0, 4.0], vec![2.0, 2.0]], &[vec![0.0, 0.0], vec![0.0, 0.0], vec![0.0, 0.0]]);
+    let level =
+        game(&[vec![4.0, 0.0], vec![0.0, 4.0], vec![2.0, 2.0]], &[vec![0.0, 0.0], vec![0.0, 0.0], vec![0.0, 0.0]]);
     assert_eq!(dominated_actions(&level, Domination::Strict).unwrap(), []);
     let weak = game(&[vec![1.0, 1.0], vec![1.0, 0.0]], &[vec![1.0, 1.0], vec![1.0, 0.0]]);
     assert_eq!(dominated_actions(&weak, Domination::Strict).unwrap(), []);
@@ -141,7 +143,8 @@ fn dominated_actions_are_found_and_taken_out() {
 #[test]
 fn three_players_are_no_special_case() {
     // Everybody wants to be in the minority of one: the six profiles with exactly one alone are the pure equilibria.
-    let alone = |profile: [usize; 3], player: usize| profile.iter().filter(|side| **side == profile[player]).count() == 1;
+    let alone =
+        |profile: [usize; 3], player: usize| profile.iter().filter(|side| **side == profile[player]).count() == 1;
     let payoffs = |player: usize| -> Vec<f64> {
         (0..8).map(|index| f64::from(u8::from(alone([index >> 2 & 1, index >> 1 & 1, index & 1], player)))).collect()
     };
@@ -200,7 +203,9 @@ fn by_support_enumeration(game: &NormalForm) -> Vec<[Vec<Rational>; 2]> {
             };
             let both = [spread(x, &is, rows), spread(y, &js, columns)];
             let zero = fraction(0, 1);
-            if both.iter().flatten().all(|weight| *weight >= zero) && exact_gains(game, &both).unwrap() == [zero.clone(), zero] {
+            if both.iter().flatten().all(|weight| *weight >= zero)
+                && exact_gains(game, &both).unwrap() == [zero.clone(), zero]
+            {
                 found.push(both);
             }
         }
@@ -254,7 +259,9 @@ fn is_degenerate(game: &NormalForm) -> bool {
                 if weights.iter().any(|weight| *weight < fraction(0, 1)) {
                     return false;
                 }
-                let worth = |line: usize| js.iter().zip(&weights).map(|(j, weight)| &matrix[line][*j] * weight).sum::<Rational>();
+                let worth = |line: usize| {
+                    js.iter().zip(&weights).map(|(j, weight)| &matrix[line][*j] * weight).sum::<Rational>()
+                };
                 let common = worth(is[0]);
                 let others: Vec<Rational> = (0..lines).filter(|i| set >> i & 1 == 0).map(worth).collect();
                 others.iter().all(|value| *value <= common) && others.contains(&common)

@@ -72,7 +72,8 @@ fn alpha_rank_gives_the_reference_distributions() {
     let entries = reference["alpharank"].as_object().expect("entries by name");
     assert_eq!(entries.len(), 5);
     for (name, entry) in entries {
-        let setting = |key: &str| name.split('|').flat_map(|part| part.split(',')).find_map(|part| part.strip_prefix(key));
+        let setting =
+            |key: &str| name.split('|').flat_map(|part| part.split(',')).find_map(|part| part.strip_prefix(key));
         let number = |key: &str| setting(key).map(|text| text.parse::<f64>().expect("a number"));
         let selection = match (number("alpha="), number("m="), number("eps=")) {
             (Some(alpha), Some(population), None) => Selection::Finite { alpha, population: population as u32 },
@@ -93,6 +94,31 @@ fn alpha_rank_gives_the_reference_distributions() {
 }
 
 #[test]
+fn alpha_rank_agrees_with_openspiel_where_nothing_is_symmetric() {
+    // open_spiel 2.0.2: alpharank.compute(tables, m=20, alpha=…, use_local_selection_model=False). Its other model, in
+    // which a mutant is compared with one resident at a time, is not ours.
+    let close = |found: Vec<f64>, expected: &[f64]| {
+        assert_eq!(found.len(), expected.len());
+        for (share, expected) in found.iter().zip(expected) {
+            assert!((share - expected).abs() < 1e-12, "{found:?} for {expected}");
+        }
+    };
+    let selection = |alpha: f64| Selection::Finite { alpha, population: 20 };
+    let skewed = [vec![0.0, -1.0, 3.0], vec![1.0, 0.0, -1.0], vec![-3.0, 1.0, 0.0]];
+    let zero_sum = game(&skewed, &transposed(&skewed));
+    let weak = [0.409_733_044_049_54, 0.409_167_718_804_2, 0.181_099_237_146_26];
+    close(alpha_rank_single(&zero_sum, selection(0.3)).unwrap(), &weak);
+    let strong = [0.373_149_999_819_48, 0.373_149_999_573_27, 0.253_700_000_607_25];
+    close(alpha_rank_single(&zero_sum, selection(1.0)).unwrap(), &strong);
+    let general = [vec![1.0, 3.0], vec![0.0, 2.5]];
+    let general = game(&general, &transposed(&general));
+    close(alpha_rank_single(&general, selection(0.3)).unwrap(), &[0.992_966_412_845, 0.007_033_587_155]);
+    let dilemma = game(&[vec![3.0, 0.0], vec![5.0, 1.0]], &[vec![3.0, 5.0], vec![0.0, 1.0]]);
+    let ranked = [3.721_069_278_364_5e-8, 3.323_723_206_884_5e-3, 3.323_723_206_884_5e-3, 0.993_352_516_375_538];
+    close(alpha_rank(&dilemma, selection(0.3)).unwrap(), &ranked);
+}
+
+#[test]
 fn alpha_rank_without_selection_knows_no_difference() {
     let game = game(&[vec![3.0, 0.0], vec![5.0, 1.0]], &[vec![3.0, 5.0], vec![0.0, 1.0]]);
     let even = alpha_rank(&game, Selection::Finite { alpha: 0.0, population: 20 }).unwrap();
@@ -108,7 +134,10 @@ fn alpha_rank_without_selection_knows_no_difference() {
     }
     // A gain of 1 in favour, m = 2: fixation 1/(1 + e^-α) one way, 1/(1 + e^α) the other, so a ratio of e^α a step.
     let weak = alpha_rank(&game, Selection::Finite { alpha: 1.0, population: 2 }).unwrap();
-    assert!((weak[3] / weak[1] - 1_f64.exp()).abs() < 1e-9 && (weak[2] / weak[0] - 2_f64.exp()).abs() < 1e-9, "{weak:?}");
+    assert!(
+        (weak[3] / weak[1] - 1_f64.exp()).abs() < 1e-9 && (weak[2] / weak[0] - 2_f64.exp()).abs() < 1e-9,
+        "{weak:?}"
+    );
     for wrong in [
         Selection::Infinite { epsilon: 0.5 },
         Selection::Finite { alpha: f64::NAN, population: 50 },
@@ -137,5 +166,8 @@ fn fictitious_play_and_regret_matching_approach_equilibria_of_zero_sum_games() {
     // Robinson's theorem has no better than t^(-1/2) in practice; regret matching is bounded by 2·3·√3/√t = 0.1.
     assert!(before[0] < 0.1 && before[1] < 0.1, "{before:?}");
     let regrets = regret.average_regrets();
-    assert!((before[1] - regrets.iter().sum::<f64>()).abs() < 1e-9, "in a zero-sum game NashConv is the sum of regrets");
+    assert!(
+        (before[1] - regrets.iter().sum::<f64>()).abs() < 1e-9,
+        "in a zero-sum game NashConv is the sum of regrets"
+    );
 }
