@@ -158,7 +158,8 @@ pub fn mechanism(path: &Path, entry: Option<&str>) -> Result<Answer, Problem> {
     if let Some(scan) = object.get("scan") {
         incentives(kind, &object, scan, &mut answer, &mut text)?;
     }
-    let differences = differences(&object, &answer);
+    let expected = object.into_iter().filter(|(key, _)| EXPECTED.contains(&key.as_str())).collect();
+    let differences = differences(&expected, &answer);
     Ok(Answer { json: answer, text, differences })
 }
 
@@ -544,7 +545,7 @@ fn scan_report(report: &IncentiveReport<Money>, unit: Unit, money: Unit, answer:
     });
     answer["max_unilateral_gain"] = money.write(report.gain_max);
     answer["first_worst_case"] = json!(worst);
-    answer["scan"] = json!({
+    answer["truthful"] = json!({
         "profiles": report.profiles,
         "utility_min": money.write(report.utility_min),
         "revenue_min": money.write(report.revenue_range.0),
