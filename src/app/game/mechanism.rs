@@ -316,7 +316,7 @@ fn settle(kind: Kind, object: &Map<String, Value>, answer: &mut Value, text: &mu
             let clicks = clicks_unit.read_list(need(object, "clicks", "give the clicks of each place")?, "clicks")?;
             let bids = unit.read_list(bids()?, "bids")?;
             let outcome = position_auction(&clicks, &bids, rule)?;
-            let both = Unit(clicks_unit.0 * unit.0.min(i64::MAX / clicks_unit.0));
+            let both = Unit(clicks_unit.0 * unit.0);
             report(
                 &outcome,
                 both,
@@ -525,7 +525,7 @@ fn incentives(
                 types.sort_unstable_by_key(|value| std::cmp::Reverse(*value));
                 types.iter().zip(&clicks).map(|(value, clicks)| value * clicks).sum()
             };
-            (scan_incentives(&grids, settle, worth, best)?, Unit(clicks_unit.0 * unit.0.min(i64::MAX / clicks_unit.0)))
+            (scan_incentives(&grids, settle, worth, best)?, Unit(clicks_unit.0 * unit.0))
         }
         Kind::Bundles(_) | Kind::Tasks(_) => {
             return Err(Problem::new(
