@@ -163,8 +163,8 @@ impl AppError {
             | Self::Transcript { .. }
             | Self::Build(BuildError::Data { .. } | BuildError::Scenario(_))
             | Self::Threads { .. } => ExitCode::Usage,
-            Self::Expected { .. } => ExitCode::Differs,
-            Self::Sim(SimError::Language { error: crate::base::LanguageError::Replay(_), .. }) => ExitCode::Differs,
+            Self::Expected { .. }
+            | Self::Sim(SimError::Language { error: crate::base::LanguageError::Replay(_), .. }) => ExitCode::Differs,
             Self::Asset(_) | Self::Build(_) | Self::Sim(_) | Self::Record(_) | Self::Output(_) => ExitCode::Internal,
         }
     }

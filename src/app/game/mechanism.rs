@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use num_traits::{Signed, ToPrimitive};
+use num_traits::ToPrimitive;
 use serde_json::{Map, Value, json};
 
 use super::read::{Problem, check_keys, kind, list, load, need, number, suggest, text, whole};
@@ -284,7 +284,7 @@ fn settle(kind: Kind, object: &Map<String, Value>, answer: &mut Value, text: &mu
             answer["assignment_agent_to_task"] = given.collect::<Map<String, Value>>().into();
             let received: Vec<Money> = outcome.payments.iter().map(|payment| -payment).collect();
             answer["payments_received"] = unit.write_list(&received);
-            text.push_str(&format!("\ntotal cost {}, least possible {}", unit.write(total), unit.write(least)));
+            tell(text, &format!("\ntotal cost {}, least possible {}", unit.write(total), unit.write(least)));
         }
         Kind::McAfee => {
             let side = |key: &'static str| unit.read_list(need(object, key, "give both `buyers` and `sellers`")?, key);
@@ -303,13 +303,16 @@ fn settle(kind: Kind, object: &Map<String, Value>, answer: &mut Value, text: &mu
             answer["trades"] = json!(found.trades);
             answer["buy_price"] = price(found.buy_price);
             answer["sell_price"] = price(found.sell_price);
-            text.push_str(&format!(
-                "\n{} of {} efficient trades; buyers pay {}, sellers get {}",
-                found.trades,
-                found.efficient_trades,
-                price(found.buy_price),
-                price(found.sell_price)
-            ));
+            tell(
+                text,
+                &format!(
+                    "\n{} of {} efficient trades; buyers pay {}, sellers get {}",
+                    found.trades,
+                    found.efficient_trades,
+                    price(found.buy_price),
+                    price(found.sell_price)
+                ),
+            );
         }
         Kind::Positions(rule) => {
             let clicks_unit = Unit::of(object, &["clicks"])?;
@@ -355,6 +358,10 @@ fn best_trade(buyers: &[Money], sellers: &[Money]) -> Money {
     bids.iter().zip(&asks).map(|(bid, ask)| (bid - ask).max(0)).sum()
 }
 
+fn tell(text: &mut String, words: &str) {
+    text.push_str(words);
+}
+
 /// How a table calls those who take part and what they get.
 struct Names<'a> {
     agent: &'a str,
@@ -384,9 +391,9 @@ fn report(outcome: &Outcome, unit: Unit, optimum: Option<Money>, who: &Names, an
         [agent.to_string(), got].into_iter().chain(amounts.map(|amount| unit.write(amount).to_string())).collect()
     });
     text.push_str(&table(&[who.agent, who.gets, "value", "pays", "utility"], rows));
-    text.push_str(&format!("\nwelfare {}, revenue {}", answer["welfare"], answer["revenue"]));
+    tell(text, &format!("\nwelfare {}, revenue {}", answer["welfare"], answer["revenue"]));
     if let Some(efficiency) = answer.get("efficiency").and_then(Value::as_f64) {
-        text.push_str(&format!(", efficiency {efficiency:.4}"));
+        tell(text, &format!(", efficiency {efficiency:.4}"));
     }
 }
 
@@ -469,7 +476,7 @@ fn incentives(
     let top = |types: &[Money], units: usize| -> Money {
         let mut types = types.to_vec();
         types.sort_unstable_by_key(|value| std::cmp::Reverse(*value));
-        types.into_iter().take(units).filter(|value| value.is_positive()).sum()
+        types.into_iter().take(units).filter(|value| *value > 0).sum()
     };
     let (report, money) = match mechanism {
         Kind::Single(rule) => {
@@ -552,24 +559,33 @@ fn scan_report(report: &IncentiveReport<Money>, unit: Unit, money: Unit, answer:
         "revenue_max": money.write(report.revenue_range.1),
         "welfare_loss_max": money.write(report.welfare_loss_max),
     });
-    text.push_str(&format!(
-        "\nscan of {} type profiles: most gained by a false report {}",
-        report.profiles,
-        money.write(report.gain_max)
-    ));
+    tell(
+        text,
+        &format!(
+            "\nscan of {} type profiles: most gained by a false report {}",
+            report.profiles,
+            money.write(report.gain_max)
+        ),
+    );
     if let Some(worst) = &report.worst {
-        text.push_str(&format!(
-            "\n  first where types are {}, agent {} reports {}",
-            unit.write_list(&worst.types),
-            worst.agent,
-            unit.write(worst.report)
-        ));
+        tell(
+            text,
+            &format!(
+                "\n  first where types are {}, agent {} reports {}",
+                unit.write_list(&worst.types),
+                worst.agent,
+                unit.write(worst.report)
+            ),
+        );
     }
-    text.push_str(&format!(
-        "\n  telling the truth: utility at least {}, revenue {} to {}, welfare lost at most {}",
-        money.write(report.utility_min),
-        money.write(report.revenue_range.0),
-        money.write(report.revenue_range.1),
-        money.write(report.welfare_loss_max)
-    ));
+    tell(
+        text,
+        &format!(
+            "\n  telling the truth: utility at least {}, revenue {} to {}, welfare lost at most {}",
+            money.write(report.utility_min),
+            money.write(report.revenue_range.0),
+            money.write(report.revenue_range.1),
+            money.write(report.welfare_loss_max)
+        ),
+    );
 }

@@ -230,9 +230,9 @@ fn indifferent(size: usize, entry: impl Fn(usize, usize) -> Rational) -> Option<
         }
         for row in (0..=size).filter(|&row| row != column) {
             let factor = rows[row][column].clone();
-            for place in 0..=size + 1 {
-                let change = &factor * &rows[column][place];
-                rows[row][place] -= change;
+            let changes: Vec<Rational> = rows[column].iter().map(|value| &factor * value).collect();
+            for (value, change) in rows[row].iter_mut().zip(changes) {
+                *value -= change;
             }
         }
     }
@@ -302,7 +302,7 @@ proptest! {
         prop_assert_eq!(different.len(), found.extreme.len(), "one twice");
         for subset in found.subsets.as_ref().unwrap() {
             let middle = |numbers: &[usize], list: &[Vec<Rational>]| -> Vec<Rational> {
-                let count = fraction(numbers.len() as i64, 1);
+                let count = Rational::from_integer(numbers.len().into());
                 (0..list[0].len()).map(|i| numbers.iter().map(|n| list[*n][i].clone()).sum::<Rational>() / &count).collect()
             };
             let mixture = [middle(&subset.rows, &found.rows), middle(&subset.columns, &found.columns)];
@@ -366,9 +366,9 @@ proptest! {
     fn no_equilibrium_plays_what_is_strictly_dominated(game in games(5)) {
         let left = eliminate_dominated(&game, Domination::Strict).unwrap().surviving;
         for one in &extreme_equilibria(&game).unwrap().extreme {
-            for player in 0..2 {
-                for (action, weight) in one.strategies[player].iter().enumerate() {
-                    prop_assert!(*weight == fraction(0, 1) || left[player].contains(&action));
+            for (mixture, left) in one.strategies.iter().zip(&left) {
+                for (action, weight) in mixture.iter().enumerate() {
+                    prop_assert!(*weight == fraction(0, 1) || left.contains(&action));
                 }
             }
         }

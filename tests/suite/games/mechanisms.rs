@@ -283,7 +283,7 @@ fn auctions_of_uniform_values_bring_the_analytic_revenue() {
                     types.map(|value| value * (bidders as Money - shade) / bidders as Money).collect();
                 sum += single_item_auction(&bids, reserve, rule).unwrap().revenue();
             }
-            sum as f64 / one / (points as f64).powi(bidders as i32)
+            sum as f64 / one / points.pow(bidders as u32) as f64
         };
         let expected = entry["expected_revenue_first_and_second"].as_f64().unwrap();
         let second = revenue(0, SingleItemRule::SecondPrice, 0);
