@@ -9,12 +9,13 @@
 //! | `base` | – | `rand`, `rand_pcg` |
 //! | `scenario` | base | `toml`, `toml_edit`, `schemars`, `miette`, `strsim` |
 //! | `record` | base | `csv`, `sha2`, `safetensors` |
+//! | `games` | – | `microlp`, `num_bigint`, `num_integer`, `num_rational`, `num_traits`, `pathfinding` |
 //! | `rules` | base, scenario | `schemars`, `rand` |
 //! | `llm` | base, scenario | `candle_core`, `minijinja`, `minijinja_contrib`, `tokenizers`, `schemars`, `rand`, `rayon`, `sha2`, `ureq` |
 //! | `rl` | base, scenario | `schemars`, `rand` |
 //! | `sim` | base, scenario, record | `bevy_ecs`, `rayon` |
 //! | `domains` | base, scenario, record, sim | `bevy_ecs`, `schemars`, `rand` |
-//! | `app` | base, scenario, record, rules, llm, rl, sim, domains | `clap`, `clap_complete`, `comfy_table`, `ctrlc`, `indicatif`, `miette`, `rayon`, `sha2`, `strsim`, `toml`, `ureq`, `zip` |
+//! | `app` | base, scenario, record, games, rules, llm, rl, sim, domains | `clap`, `clap_complete`, `comfy_table`, `ctrlc`, `indicatif`, `miette`, `num_traits`, `rayon`, `sha2`, `strsim`, `toml`, `ureq`, `zip` |
 //!
 //! `serde`, `serde_json` and `thiserror` are free everywhere.
 
@@ -22,6 +23,7 @@
 pub mod app;
 pub mod base;
 pub mod domains;
+pub mod games;
 pub mod llm;
 pub mod record;
 pub mod rl;

@@ -12,6 +12,7 @@ use super::assets::{self, AssetError, AssetSettings, Assets, AssetsCommand, Term
 use super::bench::{BenchOptions, bench_llm};
 use super::error::{AppError, ExitCode};
 use super::estimate::estimate_scenario;
+use super::game::{self, GameCommand};
 use super::generate::{GenerateOptions, generate_personas};
 use super::prepare::load_scenario;
 use super::prompt::{Whose, prompts_of};
@@ -85,6 +86,9 @@ enum Command {
     /// Fetch and check the models and data that scenarios use
     #[command(subcommand)]
     Assets(AssetsCommand),
+    /// Solve games, let learning rules play them, run auctions and other mechanisms
+    #[command(subcommand)]
+    Game(GameCommand),
     /// Write the JSON Schema of scenario files
     Schema {
         /// Write the reference as Markdown instead
@@ -337,6 +341,7 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
             let assets = asset_store(false, stop)?;
             assets::run(&command, &assets, &mut stdout, &mut io::stderr(), true)?;
         }
+        Command::Game(command) => return game::run(command, stop, &mut stdout),
         Command::Schema { markdown: true } => write!(stdout, "{}", reference(&kinds()))?,
         Command::Schema { markdown: false } => {
             serde_json::to_writer_pretty(&mut stdout, &json_schema(&kinds())).map_err(io::Error::from)?;

@@ -90,6 +90,14 @@ pub enum AppError {
     /// Personas cannot be made as declared.
     #[error("{0}\n\nnothing was written")]
     Generation(#[from] GenerationError),
+    /// A file of a game holds what is expected, and the answer is another.
+    #[error("{}: the answer is not what the file expects: {}\n\ntake the expected keys out of the file, or mend what it asks", path.display(), differences.join("; "))]
+    Expected {
+        /// Which.
+        path: PathBuf,
+        /// In what they differ.
+        differences: Vec<String>,
+    },
     /// The user interrupted.
     #[error("interrupted; nothing of this run was kept")]
     Interrupted,
@@ -161,7 +169,8 @@ impl AppError {
             | Self::Transcript { .. }
             | Self::Build(BuildError::Data { .. } | BuildError::Scenario(_))
             | Self::Threads { .. } => ExitCode::Usage,
-            Self::Sim(SimError::Language { error: crate::base::LanguageError::Replay(_), .. }) => ExitCode::Differs,
+            Self::Expected { .. }
+            | Self::Sim(SimError::Language { error: crate::base::LanguageError::Replay(_), .. }) => ExitCode::Differs,
             Self::Sim(SimError::Language { error: crate::base::LanguageError::Unavailable(_), .. })
             | Self::Generation(GenerationError::Language(crate::base::LanguageError::Unavailable(_))) => {
                 ExitCode::Missing

@@ -9,6 +9,7 @@ mod course;
 mod error;
 mod estimate;
 mod forecast;
+mod game;
 mod generate;
 mod meter;
 mod pilot;

@@ -13,6 +13,8 @@ mod engine;
 mod errors;
 mod fill;
 mod finance;
+mod games;
+mod games_command;
 mod generation;
 mod golden;
 mod llm_unit;

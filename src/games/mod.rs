@@ -1,0 +1,33 @@
+//! Games and mechanisms as pure functions: equilibria that can be checked, learning in games, auctions and allocations
+//! with their properties. Knows no agents, no ticks and no files; nothing is drawn.
+
+mod alpha_rank;
+mod best_response;
+mod cfr;
+mod dominance;
+mod dynamics;
+mod equilibria;
+mod extensive;
+mod kuhn;
+mod leduc;
+pub mod mechanisms;
+mod normal_form;
+mod polytope;
+mod programmes;
+mod rational;
+
+pub use alpha_rank::{STATES_MAX, Selection, alpha_rank, alpha_rank_single};
+pub use best_response::BestResponse;
+pub use cfr::{Cfr, CfrVariant};
+pub use dominance::{Dominated, Domination, Elimination, dominated_actions, eliminate_dominated};
+pub use dynamics::{Dynamics, FictitiousPlay, RegretMatching, Replicator};
+pub use equilibria::{
+    Equilibria, Equilibrium, NashSubset, SUBSETS_MAX, exact_gains, exact_matrices, extreme_equilibria,
+};
+pub use extensive::{ExtensiveGame, InformationSet, NODES_MAX, Strategy, Tree, TreeError, Turn};
+pub use kuhn::{KuhnPoker, KuhnState};
+pub use leduc::{LeducPoker, LeducState};
+pub use normal_form::{GameError, NormalForm, PROFILES_MAX, Profile, profile_count};
+pub use polytope::{INEQUALITIES_MAX, VERTICES_MAX, Vertex, vertices};
+pub use programmes::{COEFFICIENTS_MAX, Correlated, ZeroSum, correlated_equilibrium, zero_sum_value};
+pub use rational::{Rational, approximate, dot, exact};
