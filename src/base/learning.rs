@@ -29,13 +29,18 @@ pub struct TransitionBatch<'a> {
     pub agents: &'a [AgentId],
     /// What each saw: `agents.len() × features`.
     pub features: &'a [f32],
+    /// What each might have done: the mask under which it decided.
+    pub legal: &'a [LegalActions],
     /// What each did.
     pub actions: &'a [Action],
+    /// When each decided. A learner that renewed its policy since then knows that it was decided by an older one.
+    pub decided: &'a [Tick],
     /// Reward summed since then.
     pub rewards: &'a [f32],
-    /// What each sees now: `agents.len() × features`; zeros where the episode terminated.
+    /// What each sees now: `agents.len() × features`; zeros where the episode terminated, and where it was cut off what
+    /// was seen last in it.
     pub next_features: &'a [f32],
-    /// What each may do now; empty masks where the episode terminated.
+    /// What each may do there; empty masks where the episode terminated.
     pub next_legal: &'a [LegalActions],
     /// How each row ended.
     pub outcomes: &'a [Outcome],

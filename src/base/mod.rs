@@ -8,6 +8,7 @@ mod language;
 mod learning;
 mod message;
 mod numbers;
+mod transitions;
 
 pub use chance::{Chance, Purpose};
 pub use decision::{Action, ActionMenu, DecisionBatch, LegalActions, Policy, PolicyError, Space};
@@ -20,3 +21,4 @@ pub use learning::{
 };
 pub use message::{Message, Performative, TextArena, TextId};
 pub use numbers::{log_sum_exp, softmax_in_place};
+pub use transitions::{Branch, TransitionTable};

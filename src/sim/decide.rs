@@ -72,7 +72,8 @@ pub(super) fn decide(
         *illegal += repair(&mut actions, &batch.legal);
         if let Some(memory) = &mut entry.memory {
             for (row, (&slot, &action)) in batch.slots.iter().zip(&actions).enumerate() {
-                memory.decided(slot, &batch.features[row * width..(row + 1) * width], action);
+                let features = &batch.features[row * width..(row + 1) * width];
+                memory.decided(slot, now.tick, features, batch.legal[row], action);
             }
         }
         commit(batch, &actions, &mut agents);

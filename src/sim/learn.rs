@@ -53,18 +53,27 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
     let mut features = Vec::with_capacity(rows.len() * width);
     let mut next_features = Vec::with_capacity(rows.len() * width);
     let mut agents = Vec::with_capacity(rows.len());
+    let mut legal = Vec::with_capacity(rows.len());
     let mut actions: Vec<Action> = Vec::with_capacity(rows.len());
+    let mut decided = Vec::with_capacity(rows.len());
     let mut rewards = Vec::with_capacity(rows.len());
     let mut next_legal = Vec::with_capacity(rows.len());
     let mut outcomes = Vec::with_capacity(rows.len());
+    let last = batch.last_rows();
     for &(agent, slot, row) in &rows {
         let index = slot as usize;
         agents.push(agent);
         features.extend_from_slice(&memory.features[index * width..(index + 1) * width]);
+        legal.push(memory.legal[index]);
         actions.push(memory.actions[index]);
+        decided.push(memory.decided[index]);
         rewards.push(memory.rewards[index]);
         outcomes.push(memory.outcomes[index]);
-        if let Some(row) = row {
+        let last = last.get(&agent).filter(|_| memory.outcomes[index] == Outcome::Truncated);
+        if let Some(&row) = last {
+            next_features.extend_from_slice(&batch.last_features[row * width..(row + 1) * width]);
+            next_legal.push(batch.last_legal[row]);
+        } else if let Some(row) = row {
             next_features.extend_from_slice(&batch.features[row * width..(row + 1) * width]);
             next_legal.push(batch.legal[row]);
         } else {
@@ -80,7 +89,9 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
         space: &entry.space,
         agents: &agents,
         features: &features,
+        legal: &legal,
         actions: &actions,
+        decided: &decided,
         rewards: &rewards,
         next_features: &next_features,
         next_legal: &next_legal,
