@@ -57,8 +57,18 @@ pub struct LearnStats {
     pub reward: f64,
     /// Mean absolute temporal-difference error.
     pub error: f64,
-    /// Share of explorative actions now.
+    /// Share of explorative actions now; policies that are drawn from have none apart.
     pub exploration: f64,
+    /// Gradient steps taken; the four that follow are means over them.
+    pub gradient_steps: u64,
+    /// Loss of a gradient step.
+    pub loss: f64,
+    /// Entropy of the policy, in nats; 0 for one that is not drawn from.
+    pub entropy: f64,
+    /// Kullback–Leibler divergence of the policy from the one before the update, in nats.
+    pub divergence: f64,
+    /// Share of the returns' variance that the values explain.
+    pub explained_variance: f64,
 }
 
 /// Why a learner could not learn.
@@ -75,6 +85,17 @@ pub enum LearnError {
         what: String,
         /// Its value.
         value: f32,
+    },
+    /// What was learned is no longer a number.
+    #[error(
+        "at tick {tick} the weights stopped being finite numbers, after {steps} gradient steps; \
+         take a smaller `optimiser.learning_rate` or `optimiser.gradient_norm`"
+    )]
+    Diverged {
+        /// When.
+        tick: Tick,
+        /// Gradient steps taken until then.
+        steps: u64,
     },
 }
 

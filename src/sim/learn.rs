@@ -103,16 +103,26 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
     Ok(())
 }
 
-/// Statistics of two updates together; the error is weighted by transitions.
+/// Statistics of two updates together; the error is weighted by transitions, what gradient steps say by these.
 fn sum(earlier: LearnStats, later: LearnStats) -> LearnStats {
     let transitions = earlier.transitions + later.transitions;
     let weighted = earlier.error * earlier.transitions as f64 + later.error * later.transitions as f64;
+    let steps = earlier.gradient_steps + later.gradient_steps;
+    let mean = |of: fn(&LearnStats) -> f64| {
+        let sum = of(&earlier) * earlier.gradient_steps as f64 + of(&later) * later.gradient_steps as f64;
+        if steps == 0 { 0.0 } else { sum / steps as f64 }
+    };
     LearnStats {
         transitions,
         episodes: earlier.episodes + later.episodes,
         reward: earlier.reward + later.reward,
         error: if transitions == 0 { 0.0 } else { weighted / transitions as f64 },
         exploration: later.exploration,
+        gradient_steps: steps,
+        loss: mean(|stats| stats.loss),
+        entropy: mean(|stats| stats.entropy),
+        divergence: mean(|stats| stats.divergence),
+        explained_variance: mean(|stats| stats.explained_variance),
     }
 }
 
