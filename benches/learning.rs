@@ -5,7 +5,6 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Instant;
 
 use llmagentos::base::{AgentId, LanguageError, LanguageService, Reply, Request, Tick};
 use llmagentos::domains::DOMAINS;
@@ -25,17 +24,18 @@ const SEEDS: u64 = 5;
 const EVALUATIONS: u64 = 20;
 const SOLVED: f64 = 475.0;
 
+/// Seconds that this thread has had a processor, as Linux tells it.
+fn processor_seconds() -> f64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").expect("this measurement needs Linux");
+    let nanoseconds = told.split(' ').next().and_then(|first| first.parse::<f64>().ok()).expect("a number");
+    nanoseconds / 1e9
+}
+
 /// The reference world asks no language model.
 struct Silent;
 
 impl LanguageService for Silent {
-    fn answer(
-        &self,
-        _: Tick,
-        _: u16,
-        _: &[AgentId],
-        requests: &[Request],
-    ) -> Result<Vec<Reply>, LanguageError> {
+    fn answer(&self, _: Tick, _: u16, _: &[AgentId], requests: &[Request]) -> Result<Vec<Reply>, LanguageError> {
         assert!(requests.is_empty(), "nobody has a language model");
         Ok(Vec::new())
     }
@@ -43,6 +43,8 @@ impl LanguageService for Silent {
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    // One thread, so that its processor time is all there is.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
     let mut out = std::io::stdout().lock();
     for (name, steps, every) in COURSES {
         if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
@@ -51,7 +53,7 @@ fn main() {
         let path = format!("{}/scenarios/reference/{name}.toml", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(&path).expect("a scenario");
         for seed in 0..SEEDS {
-            let course = train(name, &text, seed, steps, every);
+            let course = pool.install(|| train(name, &text, seed, steps, every));
             let reached = |steps: Option<u64>| steps.map_or_else(|| "never".to_owned(), |steps| steps.to_string());
             writeln!(
                 out,
@@ -74,8 +76,7 @@ struct Course {
 }
 
 fn simulation(text: &str, seed: u64, ticks: u64, file: Option<&llmagentos::base::PolicyFile>) -> Simulation {
-    let scenario =
-        Scenario::parse("bench.toml", text, &[Override::seed(seed), Override::ticks(ticks)]).expect("sound");
+    let scenario = Scenario::parse("bench.toml", text, &[Override::seed(seed), Override::ticks(ticks)]).expect("sound");
     let domain = DOMAINS.iter().find(|domain| domain.kind().name == "reference").expect("there");
     let spaces = llmagentos::sim::spaces_of_policies(&scenario, *domain).expect("fits");
     let minds = scenario.policies.iter().map(|(name, section)| {
@@ -133,21 +134,22 @@ fn train(name: &str, text: &str, seed: u64, steps: u64, every: u64) -> Course {
     let mut simulation = simulation(text, seed, ticks, None);
     let (mut evaluated, mut trained, mut last, mut seconds) = (None, None, 0.0, 0.0);
     let mut returns: Vec<f64> = Vec::new();
+    let mut before = processor_seconds();
     for tick in 1..=ticks {
-        let before = Instant::now();
         simulation.step().expect("nothing fails");
         returns.extend(simulation.tables().get("episodes").expect("there").numbers("return"));
         simulation.tables_mut().clear();
-        seconds += before.elapsed().as_secs_f64();
         let mean = returns[returns.len().saturating_sub(100)..].iter().sum::<f64>() / 100.0;
         if trained.is_none() && returns.len() >= 100 && mean >= SOLVED {
             trained = Some(tick * agents);
         }
         if (tick * agents).is_multiple_of(every) || tick == ticks {
+            seconds += processor_seconds() - before;
             last = evaluate(text, seed, &simulation.learned()["balance"]);
             if evaluated.is_none() && last >= SOLVED {
                 evaluated = Some(tick * agents);
             }
+            before = processor_seconds();
         }
     }
     Course { evaluated, trained, last, speed: (ticks * agents) as f64 / seconds }

@@ -11,7 +11,7 @@
 //! | `record` | base | `csv`, `sha2`, `safetensors` |
 //! | `rules` | base, scenario | `schemars`, `rand` |
 //! | `llm` | base, scenario | `candle_core`, `tokenizers`, `schemars`, `rand`, `rayon`, `sha2` |
-//! | `rl` | base, scenario | `schemars`, `rand` |
+//! | `rl` | base, scenario | `pulp`, `schemars`, `rand`, `rayon` |
 //! | `sim` | base, scenario, record | `bevy_ecs`, `rayon` |
 //! | `domains` | base, scenario, record, sim | `bevy_ecs`, `schemars`, `rand` |
 //! | `app` | base, scenario, record, rules, llm, rl, sim, domains | `clap`, `clap_complete`, `comfy_table`, `ctrlc`, `indicatif`, `miette`, `rayon`, `sha2`, `strsim`, `toml`, `ureq`, `zip` |

@@ -8,4 +8,5 @@ pub mod tutoring;
 use crate::sim::Domain;
 
 /// Every domain. Adding one is one folder and one line here.
-pub static DOMAINS: &[&dyn Domain] = &[&customer_service::CustomerService, &finance::Finance, &reference::Reference, &tutoring::Tutoring];
+pub static DOMAINS: &[&dyn Domain] =
+    &[&customer_service::CustomerService, &finance::Finance, &reference::Reference, &tutoring::Tutoring];

@@ -182,7 +182,8 @@ impl Policy for Published {
             for ((row, action), odds) in (first..).zip(actions).zip(outputs.chunks(stride)) {
                 let legal = decisions.legal[row];
                 if self.greedy {
-                    let better = |best: Action, next: Action| if odds[next.index()] > odds[best.index()] { next } else { best };
+                    let better =
+                        |best: Action, next: Action| if odds[next.index()] > odds[best.index()] { next } else { best };
                     *action = legal.iter().reduce(better).expect("something is legal");
                     continue;
                 }
@@ -513,10 +514,8 @@ fn chunk(
         let shares = Shares::of(odds, legal);
         let log_ratio = shares.log_probability(odds, action) - lessons.before[row];
         let (gain, slope) = surrogate(plan.clip, log_ratio, advantage(row));
-        let entropy: f32 = legal
-            .iter()
-            .map(|action| -shares.probability(odds, action) * shares.log_probability(odds, action))
-            .sum();
+        let entropy: f32 =
+            legal.iter().map(|action| -shares.probability(odds, action) * shares.log_probability(odds, action)).sum();
         for other in legal.iter() {
             let (probability, log) = (shares.probability(odds, other), shares.log_probability(odds, other));
             let chosen = if other == action { 1.0 } else { 0.0 };

@@ -172,7 +172,9 @@ impl Experience {
             let found = file.tensors.iter().find(|tensor| tensor.name == name);
             let found = found.filter(|tensor| tensor.shape.len() == 2 && tensor.shape[1] == width);
             let shape = vec![0, width];
-            found.ok_or(PolicyFileError::MissingTensor { name, shape }).and_then(|tensor| Ok((tensor.shape[0], finite(tensor)?)))
+            found
+                .ok_or(PolicyFileError::MissingTensor { name, shape })
+                .and_then(|tensor| Ok((tensor.shape[0], finite(tensor)?)))
         };
         let ((rows, columns), (seen, features), (next, next_features)) =
             (find("columns", COLUMNS)?, find("seen", width)?, find("next", width)?);

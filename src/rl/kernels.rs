@@ -71,7 +71,8 @@ impl Product<'_> {
         let (row, summand) = self.left_strides;
         assert!(n.is_multiple_of(LANES), "{n} columns");
         assert!(self.right.len() >= k * n && self.output.len() >= m * n, "a matrix is too short");
-        assert!(m == 0 || k == 0 || self.left.len() > (m - 1) * row + (k - 1) * summand, "the left matrix is too short");
+        assert!(k > 0, "nothing to sum");
+        assert!(m == 0 || self.left.len() > (m - 1) * row + (k - 1) * summand, "the left matrix is too short");
         assert!(self.bias.is_none_or(|bias| bias.len() >= n), "the bias is too short");
     }
 }
@@ -88,10 +89,18 @@ impl WithSimd for Product<'_> {
             let mut column = 0;
             while column < n {
                 if column + 2 * LANES <= n {
-                    if rows == ROWS { self.tile::<S, ROWS, 2>(simd, row, column) } else { self.tile::<S, 1, 2>(simd, row, column) }
+                    if rows == ROWS {
+                        self.tile::<S, ROWS, 2>(simd, row, column)
+                    } else {
+                        self.tile::<S, 1, 2>(simd, row, column)
+                    }
                     column += 2 * LANES;
                 } else {
-                    if rows == ROWS { self.tile::<S, ROWS, 1>(simd, row, column) } else { self.tile::<S, 1, 1>(simd, row, column) }
+                    if rows == ROWS {
+                        self.tile::<S, ROWS, 1>(simd, row, column)
+                    } else {
+                        self.tile::<S, 1, 1>(simd, row, column)
+                    }
                     column += LANES;
                 }
             }
@@ -177,15 +186,8 @@ struct Apply<'a> {
 }
 
 /// Coefficients of x, x³, … x¹³ and of 1, x², x⁴, x⁶: the approximation that Eigen uses.
-const TANH_ABOVE: [f32; 7] = [
-    4.893_524_6e-3,
-    6.372_619_3e-4,
-    1.485_722_4e-5,
-    5.122_297_1e-8,
-    -8.604_672e-11,
-    2.000_188e-13,
-    -2.760_768_4e-16,
-];
+const TANH_ABOVE: [f32; 7] =
+    [4.893_524_6e-3, 6.372_619_3e-4, 1.485_722_4e-5, 5.122_297_1e-8, -8.604_672e-11, 2.000_188e-13, -2.760_768_4e-16];
 const TANH_BELOW: [f32; 4] = [4.893_525e-3, 2.268_434_6e-3, 1.185_347_1e-4, 1.198_258_4e-6];
 const TANH_MAX: f32 = 7.904_5;
 

@@ -6,6 +6,7 @@ mod actor_critic;
 mod checks;
 mod discretise;
 mod double_q;
+mod dqn;
 mod expected_sarsa;
 mod experience;
 mod kernels;
@@ -15,6 +16,7 @@ mod optimiser;
 mod ppo;
 mod q_learning;
 mod reinforce;
+mod replay;
 mod sarsa;
 mod tabular;
 mod value_iteration;
@@ -22,14 +24,16 @@ mod value_iteration;
 use crate::base::{Learner, Space};
 use crate::scenario::{Kind, ScenarioError, Section};
 
+pub use actor_critic::{Activation, ActorCritic, Enough, NetworkSettings, NormaliseSettings, Plan};
 pub use discretise::{Discretiser, StateFeature};
-pub use actor_critic::{ActorCritic, Activation, Enough, NetworkSettings, NormaliseSettings, Plan};
 pub use double_q::DoubleQ;
+pub use dqn::{Dqn, DqnSettings, PrioritySettings};
 pub use expected_sarsa::ExpectedSarsa;
 pub use kernels::{Nonlinearity, Product, padded};
 pub use network::{Network, Trace};
 pub use optimiser::{Adam, OptimiserSettings, Schedule};
 pub use q_learning::{KIND as Q_LEARNING, QLearning};
+pub use replay::Priorities;
 pub use sarsa::Sarsa;
 pub use tabular::{Tabular, TabularSettings, Target};
 pub use value_iteration::{action_value, greedy_policy, policy_values, start_value, value_iteration};
@@ -52,6 +56,7 @@ pub static ALGORITHMS: &[Algorithm] = &[
     tabular::<double_q::OthersBest>(),
     Algorithm { kind: &ppo::KIND, build: ppo::build, load_from: ppo::load_from },
     Algorithm { kind: &a2c::KIND, build: a2c::build, load_from: a2c::load_from },
+    Algorithm { kind: &dqn::KIND, build: dqn::build, load_from: dqn::load_from },
     Algorithm { kind: &reinforce::KIND, build: reinforce::build, load_from: reinforce::load_from },
 ];
 

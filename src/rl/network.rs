@@ -208,7 +208,11 @@ impl Network {
             let weights = rows.flat_map(|row| &row[..layer.outputs]).map(|&value| f64::from(value)).collect();
             let bias = slab[layer.bias()..][..layer.outputs].iter().map(|&value| f64::from(value)).collect();
             let (inputs, outputs) = (layer.inputs, layer.outputs);
-            tensors.push(TensorData { name: format!("{name}.{place}.weights"), shape: vec![inputs, outputs], values: weights });
+            tensors.push(TensorData {
+                name: format!("{name}.{place}.weights"),
+                shape: vec![inputs, outputs],
+                values: weights,
+            });
             tensors.push(TensorData { name: format!("{name}.{place}.bias"), shape: vec![outputs], values: bias });
         }
         tensors

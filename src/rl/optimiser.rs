@@ -87,7 +87,13 @@ impl OptimiserSettings {
             if good { Ok(()) } else { Err(section.invalid(&key, format!("{value} is outside {range}"), help)) }
         };
         let rate = self.learning_rate;
-        check("learning_rate", rate > 0.0 && rate <= 1.0, rate, "(0, 1]", "0.0003 is usual; with 1 hardly anything learns")?;
+        check(
+            "learning_rate",
+            rate > 0.0 && rate <= 1.0,
+            rate,
+            "(0, 1]",
+            "0.0003 is usual; with 1 hardly anything learns",
+        )?;
         check("beta1", (0.0..1.0).contains(&self.beta1), self.beta1, "[0, 1)", "0.9 is usual")?;
         check("beta2", (0.0..1.0).contains(&self.beta2), self.beta2, "[0, 1)", "0.999 is usual")?;
         let epsilon = self.epsilon;
@@ -118,7 +124,14 @@ impl Adam {
     }
 
     /// Takes one step with step length `rate`, `scale` times the gradients.
-    pub fn step(&mut self, settings: &OptimiserSettings, rate: f64, network: &mut Network, gradients: &[f32], scale: f64) {
+    pub fn step(
+        &mut self,
+        settings: &OptimiserSettings,
+        rate: f64,
+        network: &mut Network,
+        gradients: &[f32],
+        scale: f64,
+    ) {
         self.steps += 1;
         let left = |beta: f64| 1.0 - beta.powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
         AdamStep {

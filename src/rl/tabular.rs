@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::checks::{array, check_finite, check_head, head, within};
 use super::discretise::{Discretiser, StateFeature};
 use crate::base::{
-    Action, AgentId, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, Outcome, Policy, PolicyError,
-    PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
+    Action, AgentId, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, Outcome, Policy,
+    PolicyError, PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
 };
 use crate::scenario::{Kind, ScenarioError, Section, Settings};
 

@@ -55,12 +55,7 @@ pub fn start_value(table: &TransitionTable, values: &[f64]) -> f64 {
     table.starts.iter().map(|&state| values[state]).sum::<f64>() / table.starts.len() as f64
 }
 
-fn iterate(
-    table: &TransitionTable,
-    discount: f64,
-    tolerance: f64,
-    renew: impl Fn(usize, &[f64]) -> f64,
-) -> Vec<f64> {
+fn iterate(table: &TransitionTable, discount: f64, tolerance: f64, renew: impl Fn(usize, &[f64]) -> f64) -> Vec<f64> {
     assert!((0.0..1.0).contains(&discount), "a discount of {discount}");
     assert!(tolerance > 0.0, "a tolerance of {tolerance}");
     let mut values = vec![0.0; table.states];

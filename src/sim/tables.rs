@@ -116,11 +116,23 @@ pub fn learning_columns() -> TableSpec {
             Column::new("reward_per_episode", "reward", "reward in the window divided by episodes ended in it"),
             Column::new("error_mean", "reward", "mean absolute temporal-difference error"),
             Column::new("exploration", "share", "share of explorative actions at the end of the window"),
-            Column::new("gradient_steps", "steps", "gradient steps of a network; the columns that follow are means over them"),
+            Column::new(
+                "gradient_steps",
+                "steps",
+                "gradient steps of a network; the columns that follow are means over them",
+            ),
             Column::new("loss", "", "loss of a gradient step; empty without one"),
             Column::new("entropy", "nats", "entropy of the policy; empty without a gradient step"),
-            Column::new("divergence", "nats", "Kullback–Leibler divergence from the policy before the update; empty without a gradient step"),
-            Column::new("explained_variance", "share", "share of the returns' variance that the values explain; empty without a gradient step"),
+            Column::new(
+                "divergence",
+                "nats",
+                "Kullback–Leibler divergence from the policy before the update; empty without a gradient step",
+            ),
+            Column::new(
+                "explained_variance",
+                "share",
+                "share of the returns' variance that the values explain; empty without a gradient step",
+            ),
         ],
     }
 }

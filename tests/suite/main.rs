@@ -11,6 +11,7 @@ mod engine;
 mod errors;
 mod finance;
 mod golden;
+mod learning;
 mod llm_unit;
 mod reference_llm;
 mod reference_rl;

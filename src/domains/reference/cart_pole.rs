@@ -29,8 +29,8 @@ impl CartPole {
         let force = if right { FORCE } else { -FORCE };
         let (sine, cosine) = angle.sin_cos();
         let pushed = (force + POLE_MASS_LENGTH * spin * spin * sine) / MASS_TOTAL;
-        let spin_change = (GRAVITY * sine - cosine * pushed)
-            / (HALF_LENGTH * (4.0 / 3.0 - MASS_POLE * cosine * cosine / MASS_TOTAL));
+        let spin_change =
+            (GRAVITY * sine - cosine * pushed) / (HALF_LENGTH * (4.0 / 3.0 - MASS_POLE * cosine * cosine / MASS_TOTAL));
         let velocity_change = pushed - POLE_MASS_LENGTH * spin_change * cosine / MASS_TOTAL;
         self.state = [
             position + SECONDS_A_STEP * velocity,

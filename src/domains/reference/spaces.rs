@@ -20,8 +20,7 @@ pub enum Environment {
 
 impl Environment {
     /// All, in the order of the roles.
-    pub const ALL: [Self; 5] =
-        [Self::CartPole, Self::FrozenLake, Self::CliffWalking, Self::Taxi, Self::Coordination];
+    pub const ALL: [Self; 5] = [Self::CartPole, Self::FrozenLake, Self::CliffWalking, Self::Taxi, Self::Coordination];
 
     /// The role's name.
     #[must_use]
