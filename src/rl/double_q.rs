@@ -7,7 +7,7 @@
 use rand::RngExt;
 
 use super::tabular::{Context, Step, Table, Tabular, TabularSettings, Target};
-use crate::base::Purpose;
+use crate::base::{Action, Purpose};
 use crate::scenario::{Kind, SettingsType};
 
 /// Registry entry.
@@ -38,7 +38,7 @@ impl Target for OthersBest {
             let better = |best: usize, action: usize| {
                 if table.values[own + row + action] > table.values[own + row + best] { action } else { best }
             };
-            let best = legal.iter().map(|action| action.index()).reduce(better).expect("something is legal");
+            let best = legal.iter().map(Action::index).reduce(better).expect("something is legal");
             table.values[other + row + best]
         });
         let target = step.reward + context.discount * future;

@@ -360,7 +360,7 @@ impl Dqn {
             decisions: 0,
         });
         for one in waiting.iter_mut() {
-            one.reward += self.settings.discount.powi(one.decisions as i32) * f64::from(batch.rewards[row]);
+            one.reward += self.settings.discount.powi(one.decisions.cast_signed()) * f64::from(batch.rewards[row]);
             one.decisions += 1;
         }
         let ended = batch.outcomes[row] != Outcome::Continues;
@@ -471,7 +471,9 @@ fn chunk(
 ) -> Sums {
     let stride = brain.network.stride();
     worker.features.clear();
-    rows.iter().for_each(|&row| worker.features.extend_from_slice(replay.seen_next(row)));
+    for &row in rows {
+        worker.features.extend_from_slice(replay.seen_next(row));
+    }
     let goes_on = |row: usize| replay.outcomes[row] != Outcome::Terminated;
     let choices: Vec<Action> = if settings.double {
         let outputs = brain.network.forward(&worker.features, rows.len(), &mut worker.traces[0]);
@@ -495,7 +497,9 @@ fn chunk(
     let targets: Vec<f32> = rows.iter().zip(outputs.chunks(stride)).enumerate().map(target).collect();
 
     worker.features.clear();
-    rows.iter().for_each(|&row| worker.features.extend_from_slice(replay.seen(row)));
+    for &row in rows {
+        worker.features.extend_from_slice(replay.seen(row));
+    }
     let outputs = brain.network.forward(&worker.features, rows.len(), &mut worker.traces[0]);
     worker.outputs.clear();
     worker.outputs.resize(rows.len() * stride, 0.0);

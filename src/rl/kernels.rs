@@ -90,16 +90,16 @@ impl WithSimd for Product<'_> {
             while column < n {
                 if column + 2 * LANES <= n {
                     if rows == ROWS {
-                        self.tile::<S, ROWS, 2>(simd, row, column)
+                        self.tile::<S, ROWS, 2>(simd, row, column);
                     } else {
-                        self.tile::<S, 1, 2>(simd, row, column)
+                        self.tile::<S, 1, 2>(simd, row, column);
                     }
                     column += 2 * LANES;
                 } else {
                     if rows == ROWS {
-                        self.tile::<S, ROWS, 1>(simd, row, column)
+                        self.tile::<S, ROWS, 1>(simd, row, column);
                     } else {
-                        self.tile::<S, 1, 1>(simd, row, column)
+                        self.tile::<S, 1, 1>(simd, row, column);
                     }
                     column += LANES;
                 }
@@ -119,17 +119,13 @@ impl Product<'_> {
         if let Some(bias) = self.bias {
             let vectors = S::as_simd_f32s(&bias[column..column + V * LANES]).0;
             for sums in &mut sums {
-                for vector in 0..V {
-                    sums[vector] = vectors[vector];
-                }
+                sums.copy_from_slice(&vectors[..V]);
             }
         } else if self.accumulate {
             for (offset, sums) in sums.iter_mut().enumerate() {
                 let start = (row + offset) * n + column;
                 let vectors = S::as_simd_f32s(&self.output[start..start + V * LANES]).0;
-                for vector in 0..V {
-                    sums[vector] = vectors[vector];
-                }
+                sums.copy_from_slice(&vectors[..V]);
             }
         }
         let mut left: [&[f32]; R] = [&[]; R];
@@ -150,9 +146,7 @@ impl Product<'_> {
         for (offset, sums) in sums.iter().enumerate() {
             let start = (row + offset) * n + column;
             let vectors = S::as_mut_simd_f32s(&mut self.output[start..start + V * LANES]).0;
-            for vector in 0..V {
-                vectors[vector] = sums[vector];
-            }
+            vectors[..V].copy_from_slice(sums);
         }
     }
 }

@@ -54,7 +54,7 @@ pub struct Trace {
 }
 
 impl Network {
-    /// A network of these widths, from inputs to outputs. Weights are orthogonal (Saxe, McClelland and Ganguli 2014) times
+    /// A network of these widths, from inputs to outputs. Weights are orthogonal (Saxe, `McClelland` and Ganguli 2014) times
     /// `gain` for all layers but the last and times `last_gain` for that; biases are zero. `number` tells apart the
     /// networks of one learner.
     ///
@@ -300,7 +300,9 @@ fn orthogonal(inputs: usize, outputs: usize, draw: &mut impl Rng) -> Vec<f64> {
         }
         let length = vector.iter().map(|value| value * value).sum::<f64>().sqrt();
         if length > 1e-6 {
-            vector.iter_mut().for_each(|value| *value /= length);
+            for value in &mut vector {
+                *value /= length;
+            }
             vectors.push(vector);
         }
     }

@@ -1,5 +1,5 @@
 //! Running means and variances, by which observations and rewards are brought to one scale (Welford 1962; batches
-//! joined as by Chan, Golub and LeVeque 1979). Kept in 64 bits.
+//! joined as by Chan, Golub and `LeVeque` 1979). Kept in 64 bits.
 
 use std::collections::BTreeMap;
 

@@ -30,7 +30,7 @@ pub struct OptimiserSettings {
     pub beta2: f64,
     /// ε of Adam, added to the root of the mean squared gradient.
     pub epsilon: f64,
-    /// λ of AdamW, in [0, 1]: weights shrink by α λ of themselves at a step.
+    /// λ of `AdamW`, in [0, 1]: weights shrink by α λ of themselves at a step.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub weight_decay: f64,
 }

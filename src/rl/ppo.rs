@@ -1,6 +1,6 @@
 //! Proximal policy optimisation (Schulman, Wolski, Dhariwal, Radford and Klimov 2017), the variant with a clipped
-//! objective. With r = π(a|s) / π_old(a|s) and the advantage Â of generalised advantage estimation (Schulman et al.
-//! 2016, equation 16), each gradient step climbs (equation 9)
+//! objective. With r = π(a|s) / π°(a|s), where π° is the policy that decided, and the advantage Â of generalised advantage
+//! estimation (Schulman et al. 2016, equation 16), each gradient step climbs (equation 9)
 //!
 //! mean of min(r Â, clip(r, 1 − ε, 1 + ε) Â) − c₁ (V(s) − return)² + c₂ entropy.
 //!
