@@ -163,6 +163,7 @@ impl CommonArguments {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Args)]
 struct RunArguments {
     #[command(flatten)]

@@ -29,13 +29,18 @@ pub struct TransitionBatch<'a> {
     pub agents: &'a [AgentId],
     /// What each saw: `agents.len() × features`.
     pub features: &'a [f32],
+    /// What each might have done: the mask under which it decided.
+    pub legal: &'a [LegalActions],
     /// What each did.
     pub actions: &'a [Action],
+    /// When each decided. A learner that renewed its policy since then knows that it was decided by an older one.
+    pub decided: &'a [Tick],
     /// Reward summed since then.
     pub rewards: &'a [f32],
-    /// What each sees now: `agents.len() × features`; zeros where the episode terminated.
+    /// What each sees now: `agents.len() × features`; zeros where the episode terminated, and where it was cut off what
+    /// was seen last in it.
     pub next_features: &'a [f32],
-    /// What each may do now; empty masks where the episode terminated.
+    /// What each may do there; empty masks where the episode terminated.
     pub next_legal: &'a [LegalActions],
     /// How each row ended.
     pub outcomes: &'a [Outcome],
@@ -52,8 +57,18 @@ pub struct LearnStats {
     pub reward: f64,
     /// Mean absolute temporal-difference error.
     pub error: f64,
-    /// Share of explorative actions now.
+    /// Share of explorative actions now; policies that are drawn from have none apart.
     pub exploration: f64,
+    /// Gradient steps taken; the four that follow are means over them.
+    pub gradient_steps: u64,
+    /// Loss of a gradient step.
+    pub loss: f64,
+    /// Entropy of the policy, in nats; 0 for one that is not drawn from.
+    pub entropy: f64,
+    /// Kullback–Leibler divergence of the policy from the one before the update, in nats.
+    pub divergence: f64,
+    /// Share of the returns' variance that the values explain.
+    pub explained_variance: f64,
 }
 
 /// Why a learner could not learn.
@@ -70,6 +85,17 @@ pub enum LearnError {
         what: String,
         /// Its value.
         value: f32,
+    },
+    /// What was learned is no longer a number.
+    #[error(
+        "at tick {tick} the weights stopped being finite numbers, after {steps} gradient steps; \
+         take a smaller `optimiser.learning_rate` or `optimiser.gradient_norm`"
+    )]
+    Diverged {
+        /// When.
+        tick: Tick,
+        /// Gradient steps taken until then.
+        steps: u64,
     },
 }
 

@@ -11,6 +11,7 @@ mod message;
 mod mind;
 mod numbers;
 mod persona;
+mod transitions;
 
 pub use chance::{Chance, Purpose};
 pub use decision::{Action, ActionMenu, DecisionBatch, LegalActions, Policy, PolicyError, Space};
@@ -29,3 +30,4 @@ pub use message::{Message, Performative, TextArena, TextId};
 pub use mind::{AskModels, Context, LanguageDecision, LanguageMind, Letter, Remembrance};
 pub use numbers::{log_sum_exp, softmax_in_place};
 pub use persona::{Diversity, Persona, PersonaFile, TraitSpec};
+pub use transitions::{Branch, TransitionTable};

@@ -2,9 +2,11 @@
 
 pub mod customer_service;
 pub mod finance;
+pub mod reference;
 pub mod tutoring;
 
 use crate::sim::Domain;
 
 /// Every domain. Adding one is one folder and one line here.
-pub static DOMAINS: &[&dyn Domain] = &[&customer_service::CustomerService, &finance::Finance, &tutoring::Tutoring];
+pub static DOMAINS: &[&dyn Domain] =
+    &[&customer_service::CustomerService, &finance::Finance, &reference::Reference, &tutoring::Tutoring];

@@ -315,10 +315,10 @@ fn score_queries<L: Lanes, const N: usize>(
                 *sum = sum.add_product(L::splat(*query), keys);
             }
         }
-        for query in 0..N {
+        for (query, sums) in sums.into_iter().enumerate() {
             let start = (number + query) * head.score_stride + run.offset + group * LANES;
             if let Some(scores) = room.scores[start..].first_chunk_mut() {
-                sums[query].store(scores);
+                sums.store(scores);
             }
         }
     }

@@ -1,14 +1,42 @@
 //! Learners: one algorithm a file, read from top to bottom. A learner sees transitions and publishes policies; it knows
 //! no world and no entity.
 
+mod a2c;
+mod actor_critic;
+mod checks;
 mod discretise;
+mod double_q;
+mod dqn;
+mod expected_sarsa;
+mod experience;
+mod kernels;
+mod network;
+mod normalise;
+mod optimiser;
+mod ppo;
 mod q_learning;
+mod reinforce;
+mod replay;
+mod sarsa;
+mod tabular;
+mod value_iteration;
 
 use crate::base::{Learner, Space};
 use crate::scenario::{Kind, ScenarioError, Section};
 
+pub use actor_critic::{Activation, ActorCritic, Enough, NetworkSettings, NormaliseSettings, Plan};
 pub use discretise::{Discretiser, StateFeature};
-pub use q_learning::{KIND as Q_LEARNING, QLearning, QLearningSettings};
+pub use double_q::DoubleQ;
+pub use dqn::{Dqn, DqnSettings, PrioritySettings};
+pub use expected_sarsa::ExpectedSarsa;
+pub use kernels::{Nonlinearity, Product, padded};
+pub use network::{Network, Trace};
+pub use optimiser::{Adam, OptimiserSettings, Schedule};
+pub use q_learning::{KIND as Q_LEARNING, QLearning};
+pub use replay::Priorities;
+pub use sarsa::Sarsa;
+pub use tabular::{Tabular, TabularSettings, Target};
+pub use value_iteration::{action_value, greedy_policy, policy_values, start_value, value_iteration};
 
 /// A learning algorithm of the registry.
 pub struct Algorithm {
@@ -21,5 +49,17 @@ pub struct Algorithm {
 }
 
 /// Every algorithm. Adding one is one file and one line here.
-pub static ALGORITHMS: &[Algorithm] =
-    &[Algorithm { kind: &q_learning::KIND, build: q_learning::build, load_from: q_learning::load_from }];
+pub static ALGORITHMS: &[Algorithm] = &[
+    tabular::<q_learning::BestNext>(),
+    tabular::<sarsa::TakenNext>(),
+    tabular::<expected_sarsa::ExpectedNext>(),
+    tabular::<double_q::OthersBest>(),
+    Algorithm { kind: &ppo::KIND, build: ppo::build, load_from: ppo::load_from },
+    Algorithm { kind: &a2c::KIND, build: a2c::build, load_from: a2c::load_from },
+    Algorithm { kind: &dqn::KIND, build: dqn::build, load_from: dqn::load_from },
+    Algorithm { kind: &reinforce::KIND, build: reinforce::build, load_from: reinforce::load_from },
+];
+
+const fn tabular<T: Target>() -> Algorithm {
+    Algorithm { kind: T::KIND, build: tabular::build::<T>, load_from: tabular::load_from }
+}

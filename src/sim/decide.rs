@@ -10,7 +10,6 @@ use rayon::prelude::*;
 
 use super::components::{Choice, Menu, Observation};
 use super::failure::{Failure, SimError};
-use super::mail::Texts;
 use super::minds::{Mind, Minds, ObservationBatch, Observations};
 use super::now::Now;
 use super::pace::Pace;
@@ -23,7 +22,6 @@ const CHUNK_ROWS: usize = 8192;
 /// The system of [`super::Phase::Decide`].
 pub(super) fn decide(
     now: Res<Now>,
-    texts: Res<Texts>,
     failure: Res<Failure>,
     mut speaking: Speaking,
     mut minds: ResMut<Minds>,
@@ -41,7 +39,7 @@ pub(super) fn decide(
         }
         let (width, due) = (entry.space.features.len(), batch.due);
         let words: Vec<Arc<str>> = if batch.any_words {
-            batch.words[..due].iter().map(|&word| Arc::clone(texts.0.get(word))).collect()
+            batch.words[..due].iter().map(|&word| speaking.text(word)).collect()
         } else {
             Vec::new()
         };
@@ -100,7 +98,8 @@ pub(super) fn decide(
         *illegal += repair(&mut actions, &batch.legal);
         if let Some(memory) = &mut entry.memory {
             for (row, (&slot, &action)) in batch.slots.iter().zip(&actions).enumerate() {
-                memory.decided(slot, &batch.features[row * width..(row + 1) * width], action);
+                let features = &batch.features[row * width..(row + 1) * width];
+                memory.decided(slot, now.tick, features, batch.legal[row], action);
             }
         }
         if entry.paced {

@@ -58,18 +58,27 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
     let mut features = Vec::with_capacity(rows.len() * width);
     let mut next_features = Vec::with_capacity(rows.len() * width);
     let mut agents = Vec::with_capacity(rows.len());
+    let mut legal = Vec::with_capacity(rows.len());
     let mut actions: Vec<Action> = Vec::with_capacity(rows.len());
+    let mut decided = Vec::with_capacity(rows.len());
     let mut rewards = Vec::with_capacity(rows.len());
     let mut next_legal = Vec::with_capacity(rows.len());
     let mut outcomes = Vec::with_capacity(rows.len());
+    let last = batch.last_rows();
     for &(agent, slot, row) in &rows {
         let index = slot as usize;
         agents.push(agent);
         features.extend_from_slice(&memory.features[index * width..(index + 1) * width]);
+        legal.push(memory.legal[index]);
         actions.push(memory.actions[index]);
+        decided.push(memory.decided[index]);
         rewards.push(memory.rewards[index]);
         outcomes.push(memory.outcomes[index]);
-        if let Some(row) = row {
+        let last = last.get(&agent).filter(|_| memory.outcomes[index] == Outcome::Truncated);
+        if let Some(&row) = last {
+            next_features.extend_from_slice(&batch.last_features[row * width..(row + 1) * width]);
+            next_legal.push(batch.last_legal[row]);
+        } else if let Some(row) = row {
             next_features.extend_from_slice(&batch.features[row * width..(row + 1) * width]);
             next_legal.push(batch.legal[row]);
         } else {
@@ -85,7 +94,9 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
         space: &entry.space,
         agents: &agents,
         features: &features,
+        legal: &legal,
         actions: &actions,
+        decided: &decided,
         rewards: &rewards,
         next_features: &next_features,
         next_legal: &next_legal,
@@ -97,16 +108,26 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
     Ok(())
 }
 
-/// Statistics of two updates together; the error is weighted by transitions.
+/// Statistics of two updates together; the error is weighted by transitions, what gradient steps say by these.
 fn sum(earlier: LearnStats, later: LearnStats) -> LearnStats {
     let transitions = earlier.transitions + later.transitions;
     let weighted = earlier.error * earlier.transitions as f64 + later.error * later.transitions as f64;
+    let steps = earlier.gradient_steps + later.gradient_steps;
+    let mean = |of: fn(&LearnStats) -> f64| {
+        let sum = of(&earlier) * earlier.gradient_steps as f64 + of(&later) * later.gradient_steps as f64;
+        if steps == 0 { 0.0 } else { sum / steps as f64 }
+    };
     LearnStats {
         transitions,
         episodes: earlier.episodes + later.episodes,
         reward: earlier.reward + later.reward,
         error: if transitions == 0 { 0.0 } else { weighted / transitions as f64 },
         exploration: later.exploration,
+        gradient_steps: steps,
+        loss: mean(|stats| stats.loss),
+        entropy: mean(|stats| stats.entropy),
+        divergence: mean(|stats| stats.divergence),
+        explained_variance: mean(|stats| stats.explained_variance),
     }
 }
 

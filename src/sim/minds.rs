@@ -1,12 +1,15 @@
 //! Minds: the policies of a run, the observations handed to them, and the memory of decisions whose outcome is open.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bevy_ecs::entity::Entity;
 use bevy_ecs::resource::Resource;
 
 use super::components::PolicySlot;
-use crate::base::{Action, AgentId, LanguageMind, LearnStats, Learner, LegalActions, Outcome, Policy, Space, TextId};
+use crate::base::{
+    Action, AgentId, LanguageMind, LearnStats, Learner, LegalActions, Outcome, Policy, Space, TextId, Tick,
+};
 
 /// Who decides: a fixed policy, one that is being learned, or one that asks its agents' language models.
 pub enum Mind {
@@ -38,6 +41,10 @@ pub(super) struct ObservationBatch {
     pub due: usize,
     /// What each row behind the first `due` goes on doing.
     pub held: Vec<Action>,
+    /// What agents saw last in episodes that were cut off, in the order handed in.
+    pub last_agents: Vec<AgentId>,
+    pub last_features: Vec<f32>,
+    pub last_legal: Vec<LegalActions>,
 }
 
 impl Observations {
@@ -66,6 +73,16 @@ impl Observations {
         batch.any_words |= words != TextId::EMPTY;
     }
 
+    /// Hands in what `agent` saw last in an episode that was cut off ([`Outcome::Truncated`]): its learner bootstraps from
+    /// this, while what the agent sees now ([`Self::push`], the same tick) begins its next episode. Without it the two
+    /// are taken for the same.
+    pub fn push_last(&mut self, agent: AgentId, slot: PolicySlot, features: &[f32], legal: LegalActions) {
+        let batch = &mut self.batches[usize::from(slot.policy)];
+        batch.last_agents.push(agent);
+        batch.last_features.extend_from_slice(features);
+        batch.last_legal.push(legal);
+    }
+
     /// The numbers that row `row` of `policy` sees this tick.
     #[must_use]
     pub fn row(&self, policy: u16, row: u32, width: usize) -> &[f32] {
@@ -85,6 +102,14 @@ impl ObservationBatch {
         self.any_words = false;
         self.due = 0;
         self.held.clear();
+        self.last_agents.clear();
+        self.last_features.clear();
+        self.last_legal.clear();
+    }
+
+    /// Rows of what was seen last, by agent.
+    pub fn last_rows(&self) -> BTreeMap<AgentId, usize> {
+        self.last_agents.iter().enumerate().map(|(row, &agent)| (agent, row)).collect()
     }
 
     /// Puts the rows into `AgentId` order if they are not.
@@ -165,7 +190,9 @@ impl Minds {
 pub(super) struct DecisionMemory {
     width: usize,
     pub features: Vec<f32>,
+    pub legal: Vec<LegalActions>,
     pub actions: Vec<Action>,
+    pub decided: Vec<Tick>,
     pub rewards: Vec<f32>,
     pub outcomes: Vec<Outcome>,
     pub open: Vec<bool>,
@@ -187,7 +214,9 @@ impl DecisionMemory {
         }
         let slot = self.open.len() as u32;
         self.features.resize(self.features.len() + self.width, 0.0);
+        self.legal.push(LegalActions::default());
         self.actions.push(Action(0));
+        self.decided.push(Tick(0));
         self.rewards.push(0.0);
         self.outcomes.push(Outcome::Continues);
         self.open.push(false);
@@ -213,10 +242,12 @@ impl DecisionMemory {
     }
 
     /// A decision was taken: its outcome is open from now on.
-    pub fn decided(&mut self, slot: u32, features: &[f32], action: Action) {
+    pub fn decided(&mut self, slot: u32, tick: Tick, features: &[f32], legal: LegalActions, action: Action) {
         let index = slot as usize;
         self.features[index * self.width..(index + 1) * self.width].copy_from_slice(features);
+        self.legal[index] = legal;
         self.actions[index] = action;
+        self.decided[index] = tick;
         self.rewards[index] = 0.0;
         self.outcomes[index] = Outcome::Continues;
         self.open[index] = true;

@@ -15,7 +15,8 @@ use super::minds::{Mind, Minds};
 use super::population::{Directory, Population};
 use super::tables::Tables;
 use crate::base::{
-    Action, AgentId, Answer, Context, DecisionBatch, LanguageError, LanguageMind, Letter, PolicyError, Request, Tick,
+    Action, AgentId, Answer, Context, DecisionBatch, LanguageError, LanguageMind, Letter, PolicyError, Request, TextId,
+    Tick,
 };
 use crate::record::{Column, TableSpec, Value};
 use crate::scenario::Scenario;
@@ -68,6 +69,11 @@ pub(super) struct Speaking<'w, 's> {
 }
 
 impl Speaking<'_, '_> {
+    /// A text of the run.
+    pub fn text(&self, text: TextId) -> Arc<str> {
+        Arc::clone(self.texts.0.get(text))
+    }
+
     /// Has a mind decide for the rows, whose agents are these entities, and records its choices.
     pub fn decide(
         &mut self,

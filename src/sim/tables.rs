@@ -118,6 +118,23 @@ pub fn learning_columns() -> TableSpec {
             Column::new("reward_per_episode", "reward", "reward in the window divided by episodes ended in it"),
             Column::new("error_mean", "reward", "mean absolute temporal-difference error"),
             Column::new("exploration", "share", "share of explorative actions at the end of the window"),
+            Column::new(
+                "gradient_steps",
+                "steps",
+                "gradient steps of a network; the columns that follow are means over them",
+            ),
+            Column::new("loss", "", "loss of a gradient step; empty without one"),
+            Column::new("entropy", "nats", "entropy of the policy; empty without a gradient step"),
+            Column::new(
+                "divergence",
+                "nats",
+                "Kullback–Leibler divergence from the policy before the update; empty without a gradient step",
+            ),
+            Column::new(
+                "explained_variance",
+                "share",
+                "share of the returns' variance that the values explain; empty without a gradient step",
+            ),
         ],
     }
 }
@@ -198,6 +215,7 @@ pub(super) fn close_rows(
             let stats = std::mem::take(&mut entry.stats);
             entry.stats = LearnStats { exploration: stats.exploration, ..LearnStats::default() };
             let mean = |sum: f64, count: u64| (count > 0).then(|| sum / count as f64);
+            let of_steps = |value: f64| Value::from((stats.gradient_steps > 0).then_some(value));
             tables.push(
                 "learning",
                 [
@@ -209,6 +227,11 @@ pub(super) fn close_rows(
                     Value::from(mean(stats.reward, stats.episodes)),
                     Value::from((stats.transitions > 0).then_some(stats.error)),
                     Value::from(stats.exploration),
+                    Value::from(stats.gradient_steps),
+                    of_steps(stats.loss),
+                    of_steps(stats.entropy),
+                    of_steps(stats.divergence),
+                    of_steps(stats.explained_variance),
                 ],
             );
         }

@@ -191,8 +191,9 @@ fn generated_files_are_up_to_date() {
 
 fn scenarios() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
-        .expect("scenarios/")
+    let mut paths: Vec<PathBuf> = [folder.clone(), folder.join("reference")]
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(folder).expect("scenarios/"))
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .collect();

@@ -204,7 +204,10 @@ fn models_that_are_not_to_be_had() {
     with(&place.file("none.gguf", ""), &["none.gguf", other[0]]);
     let whole = gguf("llama");
     with(&place.file("cut.gguf", &whole[..whole.len() - 3]), &["cut.gguf is damaged", "fetch it again", other[0]]);
-    with(&place.file("gpt2.gguf", gguf("gpt2")), &["architecture \"gpt2\"", "\"llama\", \"qwen2\", \"qwen3\", \"gemma3\"", other[0], other[1]]);
+    with(
+        &place.file("gpt2.gguf", gguf("gpt2")),
+        &["architecture \"gpt2\"", "\"llama\", \"qwen2\", \"qwen3\", \"gemma3\"", other[0], other[1]],
+    );
     with(&place.file("hollow.gguf", whole), &["hollow.gguf", other[0]]);
 }
 

@@ -17,6 +17,7 @@ mod games;
 mod games_command;
 mod generation;
 mod golden;
+mod learning;
 mod llm_unit;
 mod mind;
 mod models;

@@ -173,13 +173,16 @@ fn q_learning_comes_within_a_percent_of_the_optimum() {
             let over = step + 1 == STEPS;
             let outcomes = vec![if over { Outcome::Terminated } else { Outcome::Continues }; DECKS];
             tick += 1;
+            let decided = vec![Tick(tick); DECKS];
             let transitions = TransitionBatch {
                 tick: Tick(tick),
                 chance,
                 space: &space,
                 agents: &agents,
                 features: &features,
+                legal: &legal,
                 actions: &actions,
+                decided: &decided,
                 rewards: &rewards,
                 next_features: &next,
                 next_legal: &legal,

@@ -1,0 +1,118 @@
+//! What a scenario may set under `[domain]`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::{ScenarioError, Section, Settings};
+
+/// Settings of `kind = "reference"`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReferenceSettings {
+    /// The pole on a cart; role `cart_pole`.
+    pub cart_pole: CartPoleSettings,
+    /// The way over a frozen lake; role `frozen_lake`.
+    pub frozen_lake: FrozenLakeSettings,
+    /// The way along a cliff; role `cliff_walking`.
+    pub cliff_walking: CliffWalkingSettings,
+    /// The taxi; role `taxi`.
+    pub taxi: TaxiSettings,
+    /// The coordination game; role `coordination`.
+    pub coordination: CoordinationSettings,
+}
+
+/// `CartPole-v1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CartPoleSettings {
+    /// Steps after which an episode is cut off; 0: never.
+    pub time_limit: u32,
+}
+
+/// The map of a lake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LakeMap {
+    /// Four by four places.
+    #[default]
+    #[serde(rename = "4x4")]
+    Four,
+    /// Eight by eight places.
+    #[serde(rename = "8x8")]
+    Eight,
+}
+
+/// `FrozenLake-v1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FrozenLakeSettings {
+    /// The map.
+    pub map: LakeMap,
+    /// Whether one slips: one goes the way one wants, or to either side of it, each with probability 1/3.
+    pub slippery: bool,
+    /// Steps after which an episode is cut off; 0: never. 100 is usual for the small lake, 200 for the large one.
+    pub time_limit: u32,
+}
+
+/// `CliffWalking-v1`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CliffWalkingSettings {
+    /// Steps after which an episode is cut off; 0: never, as published.
+    pub time_limit: u32,
+}
+
+/// `Taxi-v4`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaxiSettings {
+    /// Steps after which an episode is cut off; 0: never.
+    pub time_limit: u32,
+    /// Forbid what would change nothing: driving into a wall, picking up nobody, setting down nobody or nowhere.
+    pub masked: bool,
+}
+
+/// A repeated game of two with one payoff for both.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CoordinationSettings {
+    /// Rounds of an episode.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub rounds: u32,
+    /// What both get: row by one's own choice of the one, column by that of the other. At first the climbing game of
+    /// Claus and Boutilier (1998).
+    pub payoff: [[f64; 3]; 3],
+}
+
+impl Default for CartPoleSettings {
+    fn default() -> Self {
+        Self { time_limit: 500 }
+    }
+}
+
+impl Default for FrozenLakeSettings {
+    fn default() -> Self {
+        Self { map: LakeMap::Four, slippery: true, time_limit: 100 }
+    }
+}
+
+impl Default for TaxiSettings {
+    fn default() -> Self {
+        Self { time_limit: 200, masked: false }
+    }
+}
+
+impl Default for CoordinationSettings {
+    fn default() -> Self {
+        Self { rounds: 10, payoff: [[11.0, -30.0, 0.0], [-30.0, 7.0, 6.0], [0.0, 0.0, 5.0]] }
+    }
+}
+
+impl Settings for ReferenceSettings {
+    fn validate(&self, section: &Section) -> Result<(), ScenarioError> {
+        if self.coordination.payoff.iter().flatten().any(|payoff| !(payoff.is_finite() && payoff.abs() <= 1e6)) {
+            let help = "give numbers in [−1000000, 1000000]";
+            return Err(section.invalid("coordination.payoff", "a payoff is no number that can be summed", help));
+        }
+        Ok(())
+    }
+}
