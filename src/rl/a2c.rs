@@ -8,8 +8,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::actor_critic::{ActorCritic, Enough, NetworkSettings, NormaliseSettings, Plan};
+use super::actor_critic::{ActorCritic, Enough, Plan};
 use super::checks::within;
+use super::network_settings::{NetworkSettings, NormaliseSettings};
 use super::optimiser::OptimiserSettings;
 use crate::base::{Learner, Space};
 use crate::scenario::{Kind, ScenarioError, Section, Settings, SettingsType};

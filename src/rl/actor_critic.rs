@@ -7,89 +7,18 @@
 use std::sync::{Arc, OnceLock};
 
 use rand::RngExt;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::checks::{array, check_finite, check_head, head};
 use super::experience::Experience;
-use super::kernels::Nonlinearity;
 use super::network::{Network, Trace, Worker, over_chunks};
+use super::network_settings::{NetworkSettings, NormaliseSettings};
 use super::normalise::{Moments, ReturnScale};
+use super::objective::{explained_variance, mean_and_deviation, surrogate};
 use super::optimiser::{Adam, OptimiserSettings, clipping};
 use crate::base::{
     Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, Outcome, Policy, PolicyError,
     PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
 };
-use crate::scenario::{ScenarioError, Section};
-
-/// The networks of a learner.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct NetworkSettings {
-    /// Widths of the hidden layers, 1 to 1024 each, at most four; none: a linear function.
-    #[schemars(length(max = 4))]
-    pub hidden: Vec<u32>,
-    /// What hidden layers do with their sums.
-    pub activation: Activation,
-}
-
-/// What hidden layers do with their sums.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// The hyperbolic tangent.
-    #[default]
-    Tanh,
-    /// The positive part.
-    Relu,
-}
-
-impl Default for NetworkSettings {
-    fn default() -> Self {
-        Self { hidden: vec![64, 64], activation: Activation::Tanh }
-    }
-}
-
-impl NetworkSettings {
-    /// Checks them where they stand, under the key `network`.
-    ///
-    /// # Errors
-    /// When a width is outside its range.
-    pub fn validate(&self, section: &Section) -> Result<(), ScenarioError> {
-        match self.hidden.iter().find(|width| !(1..=1024).contains(*width)) {
-            None => Ok(()),
-            Some(width) => {
-                Err(section.invalid("network.hidden", format!("{width} is outside [1, 1024]"), "[64, 64] is usual"))
-            }
-        }
-    }
-
-    /// Widths from inputs to outputs.
-    #[must_use]
-    pub fn widths(&self, inputs: usize, outputs: usize) -> Vec<usize> {
-        let hidden = self.hidden.iter().map(|&width| width as usize);
-        std::iter::once(inputs).chain(hidden).chain([outputs]).collect()
-    }
-
-    /// The nonlinearity, and the gain of orthogonal weights that goes with it.
-    #[must_use]
-    pub fn nonlinearity(&self) -> Nonlinearity {
-        match self.activation {
-            Activation::Tanh => Nonlinearity::Tanh,
-            Activation::Relu => Nonlinearity::Rectified,
-        }
-    }
-}
-
-/// What is brought to one scale.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct NormaliseSettings {
-    /// Each feature to mean 0 and variance 1, as seen so far.
-    pub observations: bool,
-    /// Rewards by the standard deviation of the discounted return so far.
-    pub rewards: bool,
-}
 
 /// When transitions have been gathered for long enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -540,34 +469,6 @@ fn chunk(
     }
     value.backward(&worker.features, rows.len(), &worker.outputs, &mut worker.traces[1], value_slab);
     sums
-}
-
-/// What is gained by having done it, and the slope of that by the log-probability: the clipped surrogate objective
-/// (Schulman et al. 2017, equation 7), or without a clip the policy gradient.
-fn surrogate(clip: Option<f32>, log_ratio: f32, advantage: f32) -> (f32, f32) {
-    let Some(clip) = clip else { return (log_ratio * advantage, advantage) };
-    let ratio = log_ratio.exp();
-    let clipped = ratio.clamp(1.0 - clip, 1.0 + clip) * advantage;
-    let plain = ratio * advantage;
-    if plain <= clipped { (plain, plain) } else { (clipped, 0.0) }
-}
-
-fn mean_and_deviation(values: impl Iterator<Item = f32> + Clone) -> (f32, f32) {
-    let count = values.clone().count() as f64;
-    let mean = values.clone().map(f64::from).sum::<f64>() / count;
-    let squares: f64 = values.map(|value| (f64::from(value) - mean).powi(2)).sum();
-    (mean as f32, ((squares / (count - 1.0)).sqrt() + 1e-8) as f32)
-}
-
-/// 1 − Var(returns − values) / Var(returns); 0 where returns do not vary.
-fn explained_variance(values: &[f32], returns: &[f32]) -> f64 {
-    let variance = |numbers: &[f64]| {
-        let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
-        numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / numbers.len() as f64
-    };
-    let left: Vec<f64> = returns.iter().zip(values).map(|(of, value)| f64::from(of - value)).collect();
-    let all = variance(&returns.iter().map(|&of| f64::from(of)).collect::<Vec<_>>());
-    if all > 0.0 { 1.0 - variance(&left) / all } else { 0.0 }
 }
 
 impl Learner for ActorCritic {
