@@ -110,6 +110,38 @@ fn every_world_takes_it_by_its_scenario() {
 }
 
 #[test]
+fn a_mind_whose_budget_is_spent_hands_over_to_its_fallback_and_decides_at_its_pace() {
+    let out = TempDir::new().unwrap();
+    let changes = [
+        "policy.random={ kind = \"language_model\" }",
+        "llm.thinker={ kind = \"scripted\", budget = { calls = 30 } }",
+        "agents.trader.llm=thinker",
+        "agents.trader.policy=random",
+        "agents.trader.compare=[\"follow_news\", \"learner\", \"ignore_news\"]",
+        "agents.trader.decide_every=3",
+        "agents.trader.fallback=ignore_news",
+    ];
+    let mut set = vec!["--ticks", "90", "--no-compare"];
+    set.extend(changes.iter().flat_map(|change| ["--set", change]));
+    let run = run_into(out.path(), "tests/suite/data/market.toml", &set);
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
+    // The run goes on to its end, and says where the traders began to decide by the rule.
+    assert_eq!((&manifest["outcome"], &manifest["ticks"]), (&"complete".into(), &90.into()));
+    let spent = &manifest["budgets_spent"][0];
+    assert_eq!(
+        (&spent["model"], &spent["unit"], &spent["stopped"]),
+        (&"thinker".into(), &"calls".into(), &false.into())
+    );
+    let end = spent["tick"].as_u64().expect("a tick");
+    let ticks: Vec<u64> = column(&run, "decisions.csv", "tick").iter().map(|tick| tick.parse().unwrap()).collect();
+    assert!(ticks.iter().all(|&tick| tick < end) && ticks.len() > 10, "{ticks:?} up to {end}");
+    // Four traders, each at every third tick: two at most decide together, unless what they held became illegal.
+    let repeated: Vec<u64> =
+        column(&run, "metrics.csv", "actions_repeated").iter().map(|count| count.parse().unwrap()).collect();
+    assert!(repeated.iter().skip(3).all(|&count| count <= 3) && repeated.iter().sum::<u64>() > 90, "{repeated:?}");
+}
+
+#[test]
 fn a_group_without_a_model_is_told_where() {
     let scenario =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/data/market.toml")).unwrap();
