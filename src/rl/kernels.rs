@@ -54,7 +54,7 @@ impl Product<'_> {
     /// Computes it.
     ///
     /// # Panics
-    /// When n is no multiple of [`LANES`] or a matrix is too short.
+    /// When n is no multiple of `LANES` or a matrix is too short.
     pub fn compute(self) {
         self.check();
         vectorised(self);

@@ -267,7 +267,7 @@ pub fn gate(gate: &mut [f32], up: &[f32]) {
     attention::gate(gate, up);
 }
 
-/// Sixteen numbers of [`attend`], which alone uses it: that is why its functions may count on the processor.
+/// Sixteen numbers of [`attend()`], which alone uses it: that is why its functions may count on the processor.
 #[derive(Clone, Copy)]
 struct Pair(__m256, __m256);
 
