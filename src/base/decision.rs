@@ -121,6 +121,12 @@ impl Space {
     pub fn new(features: &[&'static str], menu: ActionMenu) -> Self {
         Self { features: features.into(), menu, central: [].into(), terms: [].into() }
     }
+
+    /// With rewards that consist of these parts.
+    #[must_use]
+    pub fn with_terms(self, terms: &[&'static str]) -> Self {
+        Self { terms: terms.into(), ..self }
+    }
 }
 
 /// All agents that one policy is asked for at a tick. Rows are in `AgentId` order.

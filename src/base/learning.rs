@@ -80,6 +80,19 @@ pub struct LearnStats {
     pub explained_variance: f64,
 }
 
+/// How one limited cost stands; a row of `limits.csv`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LimitState {
+    /// The reward term that is the cost.
+    pub term: String,
+    /// What its mean may be.
+    pub limit: f64,
+    /// What its mean was when it was last measured; none before.
+    pub mean: Option<f64>,
+    /// λ: what one of it costs in reward.
+    pub multiplier: f64,
+}
+
 /// Why a learner could not learn.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnError {
@@ -170,6 +183,16 @@ pub trait Learner: Send + Sync {
 
     /// The same as it is used once learning is over: nothing is explored any more.
     fn deployed(&self) -> Arc<dyn Policy>;
+
+    /// γ, where its target has one: shaping by a potential has to discount alike.
+    fn discount(&self) -> Option<f64> {
+        None
+    }
+
+    /// How the costs that it holds down stand; empty for those that know no limits.
+    fn limits(&self) -> Vec<LimitState> {
+        Vec::new()
+    }
 
     /// Everything learned, as plain data.
     fn save(&self) -> PolicyFile;

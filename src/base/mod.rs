@@ -24,7 +24,7 @@ pub use language::{
     Request, Scored, TokenCount,
 };
 pub use learning::{
-    LearnError, LearnStats, Learner, Outcome, PolicyFile, PolicyFileError, TensorData, TransitionBatch,
+    LearnError, LearnStats, Learner, LimitState, Outcome, PolicyFile, PolicyFileError, TensorData, TransitionBatch,
 };
 pub use message::{Message, Performative, TextArena, TextId};
 pub use mind::{AskModels, Context, LanguageDecision, LanguageMind, Letter, Remembrance};

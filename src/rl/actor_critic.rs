@@ -519,6 +519,10 @@ impl Learner for ActorCritic {
         Arc::new(self.publication(true))
     }
 
+    fn discount(&self) -> Option<f64> {
+        Some(self.plan.discount)
+    }
+
     fn save(&self) -> PolicyFile {
         let mut file = self.head();
         // Before the first update the weights are those that any run begins with; here those of chance 0.

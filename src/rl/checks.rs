@@ -13,6 +13,10 @@ pub(super) fn check_finite(batch: &TransitionBatch<'_>) -> Result<(), LearnError
             what,
             value,
         };
+        let terms = batch.space.terms.iter().zip(batch.terms.iter().skip(row * batch.space.terms.len()));
+        if let Some((name, &term)) = terms.into_iter().find(|(_, term)| !term.is_finite()) {
+            return Err(bad(format!("reward term \"{name}\""), term));
+        }
         if !reward.is_finite() {
             return Err(bad("its reward".into(), reward));
         }

@@ -11,6 +11,7 @@ use super::language::{LanguageSettings, ModelSection};
 use super::overrides::{self, Override};
 use super::path::locate;
 use super::read::Reader;
+use super::reward::RewardSettings;
 use super::section::{Kind, Kinds, Section};
 use super::source::{Sources, Span};
 use super::tree::{Node, parse_file};
@@ -119,7 +120,7 @@ impl Default for RecordSettings {
 }
 
 /// A group of like agents.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentGroup {
     /// What the agents are in their world; the domain knows its roles.
     #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
@@ -164,6 +165,9 @@ pub struct AgentGroup {
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     pub capabilities: Vec<String>,
+    /// What these agents are rewarded for, where that is not what their world gives each for itself.
+    #[serde(default, skip_serializing_if = "RewardSettings::is_default")]
+    pub reward: RewardSettings,
 }
 
 impl AgentGroup {

@@ -46,6 +46,10 @@ impl Scenario {
                 line(&mut text, "llm", &llm.as_str().into());
             }
             line(&mut text, "capabilities", &group.capabilities.clone().into());
+            if !group.reward.is_default() {
+                let reward = toml::Value::try_from(&group.reward).expect("names and finite numbers");
+                line(&mut text, "reward", &reward);
+            }
         }
         for (section, known) in self.sections(kinds) {
             write_section(&mut text, section, &section.resolve(known)?);

@@ -185,10 +185,10 @@ pub(super) struct Minds {
 
 impl Minds {
     /// A place for a new agent in its policy's memory.
-    pub fn enter(&mut self, policy: u16) -> u32 {
+    pub fn enter(&mut self, policy: u16, group: u16) -> u32 {
         let entry = &mut self.entries[usize::from(policy)];
         entry.agents += 1;
-        entry.memory.as_mut().map_or(0, DecisionMemory::enter)
+        entry.memory.as_mut().map_or(0, |memory| memory.enter(group))
     }
 
     /// An agent leaves: what it did last is still learned from, unless its episode was cut off and it was not seen
@@ -219,6 +219,8 @@ pub(super) struct DecisionMemory {
     pub rewards: Vec<f32>,
     pub outcomes: Vec<Outcome>,
     pub open: Vec<bool>,
+    /// The group of the agent in each place.
+    pub groups: Vec<u16>,
     /// Agents whose episode has terminated since the last Learn.
     pub ended: Vec<(AgentId, u32)>,
     /// Slots of agents that have left; free after the next Learn.
@@ -263,8 +265,9 @@ impl DecisionMemory {
         self.widths
     }
 
-    fn enter(&mut self) -> u32 {
+    fn enter(&mut self, group: u16) -> u32 {
         if let Some(slot) = self.free.pop() {
+            self.groups[slot as usize] = group;
             return slot;
         }
         let slot = self.open.len() as u32;
@@ -279,6 +282,7 @@ impl DecisionMemory {
         self.rewards.push(0.0);
         self.outcomes.push(Outcome::Continues);
         self.open.push(false);
+        self.groups.push(group);
         slot
     }
 

@@ -13,12 +13,14 @@ use super::decide::{clear_decisions, decide};
 use super::domain::{BuildError, Domain, DomainData};
 use super::failure::{Failure, SimError, going_on};
 use super::language::{Language, LanguageCounted, LanguageQueue, answer_requests};
-use super::learn::{credit_rewards, learn};
+use super::learn::learn;
+use super::limits::{close_limits, limit_columns};
 use super::mail::{Mail, Texts, deliver_mail};
 use super::minds::{DecisionMemory, Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
 use super::now::{Now, Recording};
 use super::phase::Phase;
 use super::population::{Directory, Population, cross_barrier};
+use super::rewards::{Rewards, close_rewards, credit_rewards};
 use super::spaces::{population_of, spaces_of_policies};
 use super::speak::{add_tables, write_memories};
 use super::tables::{Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns};
@@ -63,6 +65,9 @@ impl Simulation {
     pub fn build(scenario: &Scenario, domain: &dyn Domain, options: Options) -> Result<Self, BuildError> {
         let spaces = spaces_of_policies(scenario, domain)?;
         domain.check(scenario)?;
+        let rewards = Rewards::new(scenario, domain, &options.minds)?;
+        let limited = |(_, mind): &(String, Mind)| matches!(mind, Mind::Learning(learner) if !learner.limits().is_empty());
+        let limited = options.minds.iter().any(limited);
         let mut entries = Vec::new();
         let mut batches = Vec::new();
         let fixed = |name: &String| {
@@ -114,6 +119,8 @@ impl Simulation {
         world.insert_resource(Directory::default());
         world.insert_resource(Observations { batches });
         world.insert_resource(Minds { entries, illegal: 0, repeated: 0 });
+        let reward_columns = rewards.columns();
+        world.insert_resource(rewards);
         world.insert_resource(population_of(scenario, &options.personas));
         world.insert_resource(Tables::default());
 
@@ -127,6 +134,10 @@ impl Simulation {
         let columns = before.into_iter().chain(metrics).chain(behind).collect();
         tables.add(TableSpec { name: "metrics", about: "a tick", columns });
         tables.add(learning_columns());
+        tables.add(reward_columns);
+        if limited {
+            tables.add(limit_columns());
+        }
         if options.messages && scenario.record.messages {
             tables.add(message_columns());
         }
@@ -254,7 +265,7 @@ fn new_schedule(shuffle: Option<u64>) -> Schedule {
         learn.in_set(Phase::Learn),
         decide.in_set(Phase::Decide),
         answer_requests.in_set(Phase::Word),
-        (credit_rewards, close_rows).chain().in_set(Phase::Close),
+        (credit_rewards, close_rewards, close_limits, close_rows).chain().in_set(Phase::Close),
     ));
     schedule
 }
