@@ -1,19 +1,23 @@
 //! Reference: small tasks whose best behaviour is known, for learners to be held to. Each agent has a copy of its
 //! environment of its own; a group of n agents is n environments side by side. Sources: `docs/domains/reference.md`.
 
+mod bar;
 mod cart_pole;
 mod grids;
 mod play;
 mod record;
+mod road;
 mod settings;
 mod spaces;
 mod state;
 
+pub use bar::{NIGHTS, bar_terms, night_worth};
 pub use cart_pole::CartPole;
 pub use grids::{cliff_walking, frozen_lake, taxi, taxi_legal};
+pub use road::{road, road_fuel, road_parts};
 pub use settings::{
-    CartPoleSettings, CliffWalkingSettings, CoordinationSettings, FrozenLakeSettings, LakeMap, ReferenceSettings,
-    TaxiSettings,
+    BarSettings, CartPoleSettings, CliffWalkingSettings, CoordinationSettings, FrozenLakeSettings, LakeMap, ReferenceSettings,
+    RoadSettings, TaxiSettings,
 };
 
 use crate::base::AgentId;
@@ -28,7 +32,8 @@ use state::{Arena, Play};
 /// Registry entry.
 pub static KIND: Kind = Kind {
     name: "reference",
-    about: "small tasks whose best behaviour is known: a pole on a cart, a frozen lake, a cliff, a taxi, a game of two",
+    about: "small tasks whose best behaviour is known: a pole on a cart, a frozen lake, a cliff, a taxi, a game of two, a \
+            bar, a hilly road",
     settings: SettingsType::of::<ReferenceSettings>(),
 };
 
@@ -42,6 +47,11 @@ impl Domain for Reference {
 
     fn roles(&self, _: &Section) -> Result<Vec<RoleSpace>, ScenarioError> {
         Ok(spaces::roles())
+    }
+
+    fn term_weights(&self, _: &Section, role: &str) -> Result<Vec<f64>, ScenarioError> {
+        let environment = Environment::ALL.into_iter().find(|environment| environment.role() == role);
+        Ok(environment.map(|environment| environment.terms().iter().map(|&(_, weight)| weight).collect()).unwrap_or_default())
     }
 
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError> {
@@ -81,7 +91,8 @@ impl Domain for Reference {
             // The first half plays with the second, so that two groups of one size play with each other.
             let place = players.iter().position(|player| player.index() == seat);
             let partner = place.map(|place| players[(place + half) % players.len()]);
-            let play = Play::new(environment, partner);
+            let guests = seats[..seat].iter().filter(|&&(_, other)| other == environment).count();
+            let play = Play { seat: guests as u32, ..Play::new(environment, partner) };
             let id = builder.spawn(
                 group,
                 Some(Box::new(move |entity| {

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use bevy_ecs::system::{Query, Res, ResMut};
 use rand::RngExt;
 
+use super::bar::{NIGHTS, bar_terms};
 use super::cart_pole::{CartPole, START_SPREAD};
+use super::road::road_fuel;
 use super::spaces::Environment;
 use super::state::{Arena, Play, Situation};
 use crate::base::{AgentId, Chance, Outcome, Purpose, TextId};
-use crate::sim::{Agent, Choice, Directory, Now, Observations, PolicySlot, Reward};
+use crate::sim::{Agent, Choice, Directory, Now, Observations, PolicySlot, Reward, RewardTerms};
 
 const START: Purpose = Purpose::named("reference.start");
 const STEP: Purpose = Purpose::named("reference.step");
@@ -22,6 +24,7 @@ fn begin(play: &mut Play, arena: &Arena, chance: Chance, agent: AgentId) {
             state: std::array::from_fn(|_| (2.0 * draw.random::<f64>() - 1.0) * START_SPREAD),
         }),
         Environment::Coordination => Situation::Game(None),
+        Environment::Bar => Situation::Bar,
         environment => {
             let starts = &arena.tabulated(environment).expect("a table").table.starts;
             Situation::Table(starts[draw.random_range(0..starts.len())])
@@ -64,10 +67,14 @@ pub fn step(
     mut plays: Query<(&Agent, &Choice, &mut Play)>,
 ) {
     let mut choices: BTreeMap<AgentId, u16> = BTreeMap::new();
+    let mut guests = [0; NIGHTS.len()];
     for &(_, entity) in directory.alive() {
         let Ok((agent, choice, play)) = plays.get(entity) else { continue };
         if let (Some(action), Some(_)) = (choice.action, play.partner) {
             choices.insert(agent.id, action.0);
+        }
+        if let (Some(action), Environment::Bar) = (choice.action, play.environment) {
+            guests[action.index()] += 1;
         }
     }
     for &(_, entity) in directory.alive() {
@@ -76,6 +83,10 @@ pub fn step(
         let play = &mut *play;
         let (reward, over) = match &mut play.situation {
             Situation::CartPole(cart_pole) => (1.0, cart_pole.push(action.0 == 1)),
+            Situation::Bar => {
+                play.terms = bar_terms(&guests, action.index(), arena.settings.bar.capacity);
+                (play.terms[0], true)
+            }
             Situation::Table(state) => {
                 let table = &arena.tabulated(play.environment).expect("a table").table;
                 let uniform = now.chance.draw(STEP, now.tick, agent.id).random();
@@ -93,6 +104,9 @@ pub fn step(
                 (reward, play.steps + 1 >= arena.settings.coordination.rounds)
             }
         };
+        if play.environment != Environment::Bar {
+            play.terms = terms(play.environment, reward, action.index());
+        }
         play.steps += 1;
         play.reward = reward;
         play.returned += reward;
@@ -108,11 +122,23 @@ pub fn step(
     }
 }
 
+/// What a step's reward consists of, in the order of [`Environment::terms`].
+fn terms(environment: Environment, reward: f64, action: usize) -> [f64; 3] {
+    let is = |worth: f64| f64::from(u8::from(reward == worth));
+    match environment {
+        Environment::CliffWalking => [is(-1.0), is(-100.0), 0.0],
+        Environment::Taxi => [is(-1.0), is(-10.0), is(20.0)],
+        Environment::Road => [reward, road_fuel(action), 0.0],
+        _ => [reward, 0.0, 0.0],
+    }
+}
+
 /// What the step was worth, and whether it ended an episode.
-pub fn reward(directory: Res<Directory>, mut plays: Query<(&Play, &mut Reward)>) {
+pub fn reward(directory: Res<Directory>, mut plays: Query<(&Play, &mut Reward, &mut RewardTerms)>) {
     for &(_, entity) in directory.alive() {
-        let Ok((play, mut reward)) = plays.get_mut(entity) else { continue };
+        let Ok((play, mut reward, mut terms)) = plays.get_mut(entity) else { continue };
         reward.value += play.reward as f32;
+        terms.values.iter_mut().zip(play.terms).for_each(|(sum, term)| *sum += term as f32);
         reward.outcome = play.outcome;
     }
 }

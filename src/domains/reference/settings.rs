@@ -19,6 +19,10 @@ pub struct ReferenceSettings {
     pub taxi: TaxiSettings,
     /// The coordination game; role `coordination`.
     pub coordination: CoordinationSettings,
+    /// The bar; role `bar`.
+    pub bar: BarSettings,
+    /// The hilly road; role `road`.
+    pub road: RoadSettings,
 }
 
 /// `CartPole-v1`.
@@ -81,6 +85,29 @@ pub struct CoordinationSettings {
     /// What both get: row by one's own choice of the one, column by that of the other. At first the climbing game of
     /// Claus and Boutilier (1998).
     pub payoff: [[f64; 3]; 3],
+}
+
+/// The bar problem of Wolpert and Tumer (2002). All agents of role `bar` go to one bar, and every tick is an episode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BarSettings {
+    /// c: with how many guests a night is worth most.
+    #[schemars(range(min = 0.1, max = 1e6))]
+    pub capacity: f64,
+}
+
+/// A lorry on a hilly road.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RoadSettings {
+    /// Steps after which an episode is cut off; 0: never.
+    pub time_limit: u32,
+}
+
+impl Default for BarSettings {
+    fn default() -> Self {
+        Self { capacity: 6.0 }
+    }
 }
 
 impl Default for CartPoleSettings {

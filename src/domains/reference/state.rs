@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use bevy_ecs::component::Component;
 use bevy_ecs::resource::Resource;
 
+use super::bar::NIGHTS;
 use super::cart_pole::CartPole;
 use super::grids::{CLIFF_COLUMNS, cliff_walking, frozen_lake, lake_columns, taxi, taxi_legal, taxi_parts};
+use super::road::{road, road_parts};
 use super::settings::ReferenceSettings;
 use super::spaces::Environment;
 use crate::base::{AgentId, LegalActions, Outcome, TransitionTable};
@@ -50,6 +52,8 @@ pub struct Arena {
     pub cliff: Tabulated,
     /// The taxi.
     pub taxi: Tabulated,
+    /// The hilly road.
+    pub road: Tabulated,
     /// What happened this tick.
     pub now: Totals,
     /// What happened so far, by environment.
@@ -71,6 +75,7 @@ impl Arena {
             lake: Tabulated::grid(lake, lake_columns(settings.frozen_lake.map)),
             cliff: Tabulated::grid(cliff_walking(), CLIFF_COLUMNS),
             taxi,
+            road: Tabulated::of(road(), |state| road_parts(state).to_vec()),
             settings,
             now: Totals::default(),
             so_far: Default::default(),
@@ -85,7 +90,8 @@ impl Arena {
             Environment::FrozenLake => Some(&self.lake),
             Environment::CliffWalking => Some(&self.cliff),
             Environment::Taxi => Some(&self.taxi),
-            Environment::CartPole | Environment::Coordination => None,
+            Environment::Road => Some(&self.road),
+            Environment::CartPole | Environment::Coordination | Environment::Bar => None,
         }
     }
 
@@ -97,7 +103,8 @@ impl Arena {
             Environment::FrozenLake => self.settings.frozen_lake.time_limit,
             Environment::CliffWalking => self.settings.cliff_walking.time_limit,
             Environment::Taxi => self.settings.taxi.time_limit,
-            Environment::Coordination => 0,
+            Environment::Road => self.settings.road.time_limit,
+            Environment::Coordination | Environment::Bar => 0,
         }
     }
 }
@@ -141,6 +148,8 @@ pub enum Situation {
     Table(usize),
     /// The last choices in the game: one's own and the partner's; none before the first round.
     Game(Option<[u16; 2]>),
+    /// A week's choice of a night.
+    Bar,
 }
 
 /// An agent's own copy of its environment. Written in Interpret (a new episode) and Act.
@@ -152,6 +161,8 @@ pub struct Play {
     pub situation: Situation,
     /// With whom a game is played.
     pub partner: Option<AgentId>,
+    /// Its number among the agents of its environment, from 0.
+    pub seat: u32,
     /// Episodes begun.
     pub begun: u64,
     /// Steps of this episode.
@@ -160,6 +171,8 @@ pub struct Play {
     pub returned: f64,
     /// Reward of the last step.
     pub reward: f64,
+    /// What that reward consists of.
+    pub terms: [f64; 3],
     /// Whether the last step ended the episode. At first it is as if one had ended before.
     pub outcome: Outcome,
     /// Over all its episodes.
@@ -174,10 +187,12 @@ impl Play {
             environment,
             situation: Situation::Game(None),
             partner,
+            seat: 0,
             begun: 0,
             steps: 0,
             returned: 0.0,
             reward: 0.0,
+            terms: [0.0; 3],
             outcome: Outcome::Terminated,
             totals: Totals::default(),
         }
@@ -195,6 +210,10 @@ impl Play {
                 let tabulated = arena.tabulated(self.environment).expect("a state of a table");
                 features.extend(&tabulated.features[state * tabulated.width..(state + 1) * tabulated.width]);
                 tabulated.legal[state]
+            }
+            Situation::Bar => {
+                features.push(self.seat as f32);
+                LegalActions::all(NIGHTS.len())
             }
             Situation::Game(last) => {
                 let [own, other] = last.map_or([-1.0, -1.0], |choices| choices.map(f32::from));
