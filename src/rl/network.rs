@@ -6,8 +6,11 @@
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
+use super::approximator::{Approximator, SlabArray};
+use super::candle::Tape;
+use super::encoder_kernels::EncoderTrace;
 use super::kernels::{Nonlinearity, Product, add, padded};
-use crate::base::{Chance, PolicyFile, PolicyFileError, Purpose, TensorData};
+use crate::base::{Chance, Purpose};
 
 /// Rows of which one thread computes the gradient. Fixed, and partial sums are added in order, so that neither threads
 /// nor their number can change a bit.
@@ -15,32 +18,112 @@ pub const CHUNK_ROWS: usize = 64;
 
 /// One dense layer: y = f(x W + b).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Layer {
-    inputs: usize,
-    outputs: usize,
+pub(super) struct Layer {
+    pub inputs: usize,
+    pub outputs: usize,
     /// Where its weights begin in the slab; its bias follows them.
-    start: usize,
-    nonlinearity: Nonlinearity,
+    pub start: usize,
+    pub nonlinearity: Nonlinearity,
 }
 
 impl Layer {
-    fn width(self) -> usize {
+    pub fn width(self) -> usize {
         padded(self.outputs)
     }
 
-    fn bias(self) -> usize {
+    pub fn bias(self) -> usize {
         self.start + self.inputs * self.width()
     }
 
-    fn end(self) -> usize {
+    pub fn end(self) -> usize {
         self.bias() + self.width()
+    }
+
+    /// Its weights and its bias, under the names `NAME.weights` and `NAME.bias`.
+    pub fn arrays(self, name: &str) -> [SlabArray; 2] {
+        let (stride, outputs) = (self.width(), self.outputs);
+        let (weights, bias) = (vec![self.inputs, outputs], vec![outputs]);
+        [
+            SlabArray { name: format!("{name}.weights"), shape: weights, start: self.start, stride },
+            SlabArray { name: format!("{name}.bias"), shape: bias, start: self.bias(), stride },
+        ]
+    }
+
+    /// Puts orthogonal weights times `gain` into the slab.
+    pub fn begin(self, parameters: &mut [f32], gain: f32, draw: &mut impl Rng) {
+        let weights = orthogonal(self.inputs, self.outputs, draw);
+        let [of_weights, _] = self.arrays("");
+        of_weights.put(parameters, weights.iter().map(|&value| gain * value as f32));
+    }
+
+    /// Its results for rows that lie `stride` apart.
+    pub fn forward(self, parameters: &[f32], (input, stride): (&[f32], usize), rows: usize, output: &mut Vec<f32>) {
+        output.resize(rows * self.width(), 0.0);
+        Product {
+            sizes: (rows, self.inputs, self.width()),
+            left: input,
+            left_strides: (stride, 1),
+            right: &parameters[self.start..self.bias()],
+            bias: Some(&parameters[self.bias()..self.end()]),
+            output,
+            accumulate: false,
+        }
+        .compute();
+        self.nonlinearity.apply(&mut output[..rows * self.width()]);
+    }
+
+    /// Adds dW = xᵀ dy and db = Σ dy, over the rows in order; dy is that of its sums.
+    pub fn learn(self, (input, stride): (&[f32], usize), rows: usize, above: &[f32], gradients: &mut [f32]) {
+        Product {
+            sizes: (self.inputs, rows, self.width()),
+            left: input,
+            left_strides: (1, stride),
+            right: above,
+            bias: None,
+            output: &mut gradients[self.start..self.bias()],
+            accumulate: true,
+        }
+        .compute();
+        for row in above[..rows * self.width()].chunks(self.width()) {
+            add(&mut gradients[self.bias()..self.end()], row);
+        }
+    }
+
+    /// dx = dy Wᵀ, in rows of whole vectors.
+    pub fn below(
+        self,
+        parameters: &[f32],
+        above: &[f32],
+        rows: usize,
+        transposed: &mut Vec<f32>,
+        below: &mut Vec<f32>,
+    ) {
+        let (width, inputs) = (self.width(), padded(self.inputs));
+        transposed.clear();
+        transposed.resize(self.outputs * inputs, 0.0);
+        for (input, weights) in parameters[self.start..self.bias()].chunks(width).enumerate() {
+            for (output, &weight) in weights[..self.outputs].iter().enumerate() {
+                transposed[output * inputs + input] = weight;
+            }
+        }
+        below.resize(rows * inputs, 0.0);
+        Product {
+            sizes: (rows, self.outputs, inputs),
+            left: above,
+            left_strides: (width, 1),
+            right: transposed,
+            bias: None,
+            output: below,
+            accumulate: false,
+        }
+        .compute();
     }
 }
 
 /// Layers and their parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    layers: Vec<Layer>,
+    pub(super) layers: Vec<Layer>,
     /// Weights and biases of all layers.
     pub parameters: Vec<f32>,
 }
@@ -51,6 +134,8 @@ pub struct Trace {
     results: Vec<Vec<f32>>,
     gradients: [Vec<f32>; 2],
     transposed: Vec<f32>,
+    pub(super) encoder: EncoderTrace,
+    pub(super) tape: Tape,
 }
 
 impl Network {
@@ -80,12 +165,7 @@ impl Network {
         for (place, layer) in layers.iter().enumerate() {
             let gain = if place + 1 == layers.len() { last_gain } else { gain };
             let mut draw = chance.keyed(purpose, number, place as u64);
-            let weights = orthogonal(layer.inputs, layer.outputs, &mut draw);
-            for (row, values) in weights.chunks(layer.outputs).enumerate() {
-                for (column, &value) in values.iter().enumerate() {
-                    parameters[layer.start + row * layer.width() + column] = gain * value as f32;
-                }
-            }
+            layer.begin(&mut parameters, gain, &mut draw);
         }
         Self { layers, parameters }
     }
@@ -121,19 +201,7 @@ impl Network {
                 None => (features, layer.inputs),
                 Some(results) => (&results[..], padded(layer.inputs)),
             };
-            let output = &mut after[0];
-            output.resize(rows * layer.width(), 0.0);
-            Product {
-                sizes: (rows, layer.inputs, layer.width()),
-                left: input,
-                left_strides: (stride, 1),
-                right: &self.parameters[layer.start..layer.bias()],
-                bias: Some(&self.parameters[layer.bias()..layer.end()]),
-                output,
-                accumulate: false,
-            }
-            .compute();
-            layer.nonlinearity.apply(&mut output[..rows * layer.width()]);
+            layer.forward(&self.parameters, (input, stride), rows, &mut after[0]);
         }
         &trace.results[self.layers.len() - 1][..rows * self.stride()]
     }
@@ -148,96 +216,68 @@ impl Network {
         trace: &mut Trace,
         gradients: &mut [f32],
     ) {
-        let Trace { results, gradients: [above, below], transposed } = trace;
+        let Trace { results, gradients: [above, below], transposed, .. } = trace;
         above.clear();
         above.extend_from_slice(&output_gradients[..rows * self.stride()]);
         for (place, layer) in self.layers.iter().enumerate().rev() {
-            let (width, inputs) = (layer.width(), padded(layer.inputs));
+            let width = layer.width();
             layer.nonlinearity.differentiate(&results[place][..rows * width], &mut above[..rows * width]);
-            let (input, stride) = match place.checked_sub(1) {
+            let input = match place.checked_sub(1) {
                 None => (features, layer.inputs),
-                Some(before) => (&results[before][..], inputs),
+                Some(before) => (&results[before][..], padded(layer.inputs)),
             };
-            // dW = xᵀ dy and db = Σ dy, over the rows in order.
-            Product {
-                sizes: (layer.inputs, rows, width),
-                left: input,
-                left_strides: (1, stride),
-                right: above,
-                bias: None,
-                output: &mut gradients[layer.start..layer.bias()],
-                accumulate: true,
-            }
-            .compute();
-            for row in above[..rows * width].chunks(width) {
-                add(&mut gradients[layer.bias()..layer.end()], row);
-            }
+            layer.learn(input, rows, above, gradients);
             if place == 0 {
                 break;
             }
-            // dx = dy Wᵀ.
-            transposed.clear();
-            transposed.resize(layer.outputs * inputs, 0.0);
-            for (input, weights) in self.parameters[layer.start..layer.bias()].chunks(width).enumerate() {
-                for (output, &weight) in weights[..layer.outputs].iter().enumerate() {
-                    transposed[output * inputs + input] = weight;
-                }
-            }
-            below.resize(rows * inputs, 0.0);
-            Product {
-                sizes: (rows, layer.outputs, inputs),
-                left: above,
-                left_strides: (width, 1),
-                right: transposed,
-                bias: None,
-                output: below,
-                accumulate: false,
-            }
-            .compute();
+            layer.below(&self.parameters, above, rows, transposed, below);
             std::mem::swap(above, below);
         }
     }
+}
 
-    /// The parameters as arrays of a saved policy, under names that begin with `name`; `slab` is the parameters
-    /// themselves, or moments of the same shape.
-    #[must_use]
-    pub fn save(&self, name: &str, slab: &[f32]) -> Vec<TensorData> {
-        let mut tensors = Vec::new();
-        for (place, layer) in self.layers.iter().enumerate() {
-            let rows = slab[layer.start..layer.bias()].chunks(layer.width());
-            let weights = rows.flat_map(|row| &row[..layer.outputs]).map(|&value| f64::from(value)).collect();
-            let bias = slab[layer.bias()..][..layer.outputs].iter().map(|&value| f64::from(value)).collect();
-            let (inputs, outputs) = (layer.inputs, layer.outputs);
-            tensors.push(TensorData {
-                name: format!("{name}.{place}.weights"),
-                shape: vec![inputs, outputs],
-                values: weights,
-            });
-            tensors.push(TensorData { name: format!("{name}.{place}.bias"), shape: vec![outputs], values: bias });
-        }
-        tensors
+impl Approximator for Network {
+    fn inputs(&self) -> usize {
+        self.inputs()
     }
 
-    /// The slab that [`Self::save`] made arrays of.
-    ///
-    /// # Errors
-    /// When an array is missing, has another shape or holds what is no finite number.
-    pub fn load(&self, name: &str, file: &PolicyFile) -> Result<Vec<f32>, PolicyFileError> {
-        let mut slab = vec![0.0; self.parameters.len()];
-        for (place, layer) in self.layers.iter().enumerate() {
-            let shape = [layer.inputs, layer.outputs];
-            let weights = super::checks::array(file, &format!("{name}.{place}.weights"), &shape)?;
-            for (row, values) in weights.chunks(layer.outputs).enumerate() {
-                for (column, &value) in values.iter().enumerate() {
-                    slab[layer.start + row * layer.width() + column] = value as f32;
-                }
-            }
-            let bias = super::checks::array(file, &format!("{name}.{place}.bias"), &[layer.outputs])?;
-            for (place, &value) in bias.iter().enumerate() {
-                slab[layer.bias() + place] = value as f32;
-            }
-        }
-        Ok(slab)
+    fn outputs(&self) -> usize {
+        self.outputs()
+    }
+
+    fn stride(&self) -> usize {
+        self.stride()
+    }
+
+    fn parameters(&self) -> &[f32] {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut [f32] {
+        &mut self.parameters
+    }
+
+    fn forward<'t>(&self, features: &[f32], rows: usize, trace: &'t mut Trace) -> &'t [f32] {
+        self.forward(features, rows, trace)
+    }
+
+    fn backward(
+        &self,
+        features: &[f32],
+        rows: usize,
+        output_gradients: &[f32],
+        trace: &mut Trace,
+        gradients: &mut [f32],
+    ) {
+        self.backward(features, rows, output_gradients, trace, gradients);
+    }
+
+    fn arrays(&self) -> Vec<SlabArray> {
+        self.layers.iter().enumerate().flat_map(|(place, layer)| layer.arrays(&place.to_string())).collect()
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Approximator> {
+        Box::new(self.clone())
     }
 }
 
@@ -287,7 +327,7 @@ pub struct Worker {
 
 /// A matrix of inputs × outputs with orthonormal rows or columns, whichever are fewer: Gram and Schmidt's, twice over,
 /// on normal draws.
-fn orthogonal(inputs: usize, outputs: usize, draw: &mut impl Rng) -> Vec<f64> {
+pub(super) fn orthogonal(inputs: usize, outputs: usize, draw: &mut impl Rng) -> Vec<f64> {
     let (count, length) = (inputs.min(outputs), inputs.max(outputs));
     let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
     while vectors.len() < count {

@@ -4,9 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::approximator::Approximator;
 use super::checks::array;
 use super::kernels::{AdamStep, norm};
-use super::network::Network;
 use crate::base::{PolicyFile, PolicyFileError, TensorData};
 use crate::scenario::{ScenarioError, Section};
 
@@ -118,8 +118,8 @@ pub struct Adam {
 impl Adam {
     /// With no step taken.
     #[must_use]
-    pub fn new(network: &Network) -> Self {
-        let count = network.parameters.len();
+    pub fn new(network: &dyn Approximator) -> Self {
+        let count = network.parameters().len();
         Self { first: vec![0.0; count], second: vec![0.0; count], steps: 0 }
     }
 
@@ -128,14 +128,14 @@ impl Adam {
         &mut self,
         settings: &OptimiserSettings,
         rate: f64,
-        network: &mut Network,
+        network: &mut dyn Approximator,
         gradients: &[f32],
         scale: f64,
     ) {
         self.steps += 1;
         let left = |beta: f64| 1.0 - beta.powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
         AdamStep {
-            parameters: &mut network.parameters,
+            parameters: network.parameters_mut(),
             gradients,
             first: &mut self.first,
             second: &mut self.second,
@@ -150,7 +150,7 @@ impl Adam {
 
     /// The moments and the number of steps as arrays of a saved policy.
     #[must_use]
-    pub fn save(&self, name: &str, network: &Network) -> Vec<TensorData> {
+    pub fn save(&self, name: &str, network: &dyn Approximator) -> Vec<TensorData> {
         let mut tensors = network.save(&format!("{name}.first"), &self.first);
         tensors.extend(network.save(&format!("{name}.second"), &self.second));
         let steps = TensorData { name: format!("{name}.steps"), shape: vec![1], values: vec![self.steps as f64] };
@@ -162,7 +162,7 @@ impl Adam {
     ///
     /// # Errors
     /// When an array is missing, has another shape or holds what is no finite number.
-    pub fn load(name: &str, network: &Network, file: &PolicyFile) -> Result<Self, PolicyFileError> {
+    pub fn load(name: &str, network: &dyn Approximator, file: &PolicyFile) -> Result<Self, PolicyFileError> {
         Ok(Self {
             first: network.load(&format!("{name}.first"), file)?,
             second: network.load(&format!("{name}.second"), file)?,
