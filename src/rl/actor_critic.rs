@@ -10,7 +10,8 @@ use rand::RngExt;
 
 use super::checks::{array, check_finite, check_head, head};
 use super::experience::Experience;
-use super::network::{Network, Trace, Worker, over_chunks};
+use super::layers::Trace;
+use super::network::{Network, Worker, over_chunks};
 use super::network_settings::{NetworkSettings, NormaliseSettings};
 use super::normalise::{Moments, ReturnScale};
 use super::objective::{explained_variance, mean_and_deviation, surrogate};

@@ -17,7 +17,8 @@ use rand::RngExt;
 
 use super::checks::{array, check_finite, check_head, finite, head};
 use super::experience::Experience;
-use super::network::{Network, Trace, Worker, over_chunks};
+use super::layers::Trace;
+use super::network::{Network, Worker, over_chunks};
 use super::network_settings::NormaliseSettings;
 use super::optimiser::{Adam, clipping};
 use super::replay::{Priorities, memory_bytes};

@@ -3,6 +3,7 @@
 
 mod a2c;
 mod actor_critic;
+mod bank;
 mod checks;
 mod discretise;
 mod double_q;
@@ -10,6 +11,7 @@ mod dqn;
 mod expected_sarsa;
 mod experience;
 mod kernels;
+mod layers;
 mod network;
 mod network_settings;
 mod normalise;
@@ -27,12 +29,14 @@ use crate::base::{Learner, Space};
 use crate::scenario::{Kind, ScenarioError, Section};
 
 pub use actor_critic::{ActorCritic, Enough, Plan};
+pub use bank::{Bank, BankWeights};
 pub use discretise::{Discretiser, StateFeature};
 pub use double_q::DoubleQ;
 pub use dqn::{Dqn, DqnSettings, PrioritySettings};
 pub use expected_sarsa::ExpectedSarsa;
 pub use kernels::{Nonlinearity, Product, padded};
-pub use network::{Network, Trace};
+pub use layers::{Layers, Trace};
+pub use network::{Network, begin_parameters};
 pub use network_settings::{Activation, NetworkSettings, NormaliseSettings};
 pub use optimiser::{Adam, OptimiserSettings, Schedule};
 pub use q_learning::{KIND as Q_LEARNING, QLearning};

@@ -1,141 +1,92 @@
-//! A network of dense layers in `f32`: from rows of features to rows of outputs, and back with gradients.
-//!
-//! Parameters lie in one slab: for each layer its weights, inputs × padded outputs, row-major, then its padded bias.
-//! Padding is zero and stays zero: it has no gradient. Gradients lie in a slab of the same shape.
+//! A network: dense layers with parameters of their own, how they begin and how they are kept, and gradients of a batch
+//! over all threads.
 
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
-use super::kernels::{Nonlinearity, Product, add, padded};
+use super::kernels::{Nonlinearity, add};
+use super::layers::{Layers, Trace};
+use super::optimiser::Adam;
 use crate::base::{Chance, PolicyFile, PolicyFileError, Purpose, TensorData};
 
 /// Rows of which one thread computes the gradient. Fixed, and partial sums are added in order, so that neither threads
 /// nor their number can change a bit.
 pub const CHUNK_ROWS: usize = 64;
 
-/// One dense layer: y = f(x W + b).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Layer {
-    inputs: usize,
-    outputs: usize,
-    /// Where its weights begin in the slab; its bias follows them.
-    start: usize,
-    nonlinearity: Nonlinearity,
-}
-
-impl Layer {
-    fn width(self) -> usize {
-        padded(self.outputs)
-    }
-
-    fn bias(self) -> usize {
-        self.start + self.inputs * self.width()
-    }
-
-    fn end(self) -> usize {
-        self.bias() + self.width()
-    }
-}
-
 /// Layers and their parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    layers: Vec<Layer>,
+    layers: Layers,
     /// Weights and biases of all layers.
     pub parameters: Vec<f32>,
 }
 
-/// Results of all layers for the rows of a batch, kept for the way back.
-#[derive(Debug, Default)]
-pub struct Trace {
-    results: Vec<Vec<f32>>,
-    gradients: [Vec<f32>; 2],
-    transposed: Vec<f32>,
+/// Parameters to begin with. Weights are orthogonal (Saxe, `McClelland` and Ganguli 2014) times `gain` for all layers but
+/// the last and times `last_gain` for that; biases are zero. `number` tells apart the networks of one learner.
+#[must_use]
+pub fn begin_parameters(
+    layers: &Layers,
+    (gain, last_gain): (f32, f32),
+    (chance, purpose, number): (Chance, Purpose, u64),
+) -> Vec<f32> {
+    let mut parameters = vec![0.0; layers.parameters()];
+    let count = layers.iter().len();
+    for (place, layer) in layers.iter().enumerate() {
+        let gain = if place + 1 == count { last_gain } else { gain };
+        let mut draw = chance.keyed(purpose, number, place as u64);
+        let weights = orthogonal(layer.inputs, layer.outputs, &mut draw);
+        for (row, values) in weights.chunks(layer.outputs).enumerate() {
+            for (column, &value) in values.iter().enumerate() {
+                parameters[layer.start + row * layer.width() + column] = gain * value as f32;
+            }
+        }
+    }
+    parameters
 }
 
 impl Network {
-    /// A network of these widths, from inputs to outputs. Weights are orthogonal (Saxe, `McClelland` and Ganguli 2014) times
-    /// `gain` for all layers but the last and times `last_gain` for that; biases are zero. `number` tells apart the
-    /// networks of one learner.
+    /// A network of these widths, from inputs to outputs, whose parameters are those of [`begin_parameters`].
     ///
     /// # Panics
     /// With fewer than two widths, or one of zero.
     #[must_use]
-    pub fn new(
-        widths: &[usize],
-        hidden: Nonlinearity,
-        (gain, last_gain): (f32, f32),
-        (chance, purpose, number): (Chance, Purpose, u64),
-    ) -> Self {
-        assert!(widths.len() >= 2 && widths.iter().all(|&width| width > 0), "widths {widths:?}");
-        let mut layers = Vec::new();
-        let mut start = 0;
-        for (place, pair) in widths.windows(2).enumerate() {
-            let nonlinearity = if place + 2 == widths.len() { Nonlinearity::Linear } else { hidden };
-            let layer = Layer { inputs: pair[0], outputs: pair[1], start, nonlinearity };
-            start = layer.end();
-            layers.push(layer);
-        }
-        let mut parameters = vec![0.0; start];
-        for (place, layer) in layers.iter().enumerate() {
-            let gain = if place + 1 == layers.len() { last_gain } else { gain };
-            let mut draw = chance.keyed(purpose, number, place as u64);
-            let weights = orthogonal(layer.inputs, layer.outputs, &mut draw);
-            for (row, values) in weights.chunks(layer.outputs).enumerate() {
-                for (column, &value) in values.iter().enumerate() {
-                    parameters[layer.start + row * layer.width() + column] = gain * value as f32;
-                }
-            }
-        }
+    pub fn new(widths: &[usize], hidden: Nonlinearity, gains: (f32, f32), drawn: (Chance, Purpose, u64)) -> Self {
+        let layers = Layers::new(widths, hidden);
+        let parameters = begin_parameters(&layers, gains, drawn);
+        Self { layers, parameters }
+    }
+
+    /// A network of these layers with these parameters.
+    ///
+    /// # Panics
+    /// When there are more or fewer than the layers have.
+    #[must_use]
+    pub fn with(layers: Layers, parameters: Vec<f32>) -> Self {
+        assert_eq!(layers.parameters(), parameters.len(), "parameters of other layers");
         Self { layers, parameters }
     }
 
     /// Numbers that a row of input has.
     #[must_use]
     pub fn inputs(&self) -> usize {
-        self.layers[0].inputs
+        self.layers.inputs()
     }
 
     /// Numbers that a row of output has, padding left out.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        self.last().outputs
+        self.layers.outputs()
     }
 
     /// Numbers from one row of output to the next.
     #[must_use]
     pub fn stride(&self) -> usize {
-        self.last().width()
-    }
-
-    fn last(&self) -> &Layer {
-        self.layers.last().expect("a network has a layer")
+        self.layers.stride()
     }
 
     /// Computes the outputs of `rows` rows of features; they stand in `trace` until the next call.
     pub fn forward<'t>(&self, features: &[f32], rows: usize, trace: &'t mut Trace) -> &'t [f32] {
-        trace.results.resize_with(self.layers.len(), Vec::new);
-        for (place, layer) in self.layers.iter().enumerate() {
-            let (before, after) = trace.results.split_at_mut(place);
-            let (input, stride) = match before.last() {
-                None => (features, layer.inputs),
-                Some(results) => (&results[..], padded(layer.inputs)),
-            };
-            let output = &mut after[0];
-            output.resize(rows * layer.width(), 0.0);
-            Product {
-                sizes: (rows, layer.inputs, layer.width()),
-                left: input,
-                left_strides: (stride, 1),
-                right: &self.parameters[layer.start..layer.bias()],
-                bias: Some(&self.parameters[layer.bias()..layer.end()]),
-                output,
-                accumulate: false,
-            }
-            .compute();
-            layer.nonlinearity.apply(&mut output[..rows * layer.width()]);
-        }
-        &trace.results[self.layers.len() - 1][..rows * self.stride()]
+        self.layers.forward(&self.parameters, features, rows, trace)
     }
 
     /// Adds to `gradients` what the gradients of the outputs (`rows` × [`Self::stride`]) make of the parameters, for the
@@ -148,74 +99,14 @@ impl Network {
         trace: &mut Trace,
         gradients: &mut [f32],
     ) {
-        let Trace { results, gradients: [above, below], transposed } = trace;
-        above.clear();
-        above.extend_from_slice(&output_gradients[..rows * self.stride()]);
-        for (place, layer) in self.layers.iter().enumerate().rev() {
-            let (width, inputs) = (layer.width(), padded(layer.inputs));
-            layer.nonlinearity.differentiate(&results[place][..rows * width], &mut above[..rows * width]);
-            let (input, stride) = match place.checked_sub(1) {
-                None => (features, layer.inputs),
-                Some(before) => (&results[before][..], inputs),
-            };
-            // dW = xᵀ dy and db = Σ dy, over the rows in order.
-            Product {
-                sizes: (layer.inputs, rows, width),
-                left: input,
-                left_strides: (1, stride),
-                right: above,
-                bias: None,
-                output: &mut gradients[layer.start..layer.bias()],
-                accumulate: true,
-            }
-            .compute();
-            for row in above[..rows * width].chunks(width) {
-                add(&mut gradients[layer.bias()..layer.end()], row);
-            }
-            if place == 0 {
-                break;
-            }
-            // dx = dy Wᵀ.
-            transposed.clear();
-            transposed.resize(layer.outputs * inputs, 0.0);
-            for (input, weights) in self.parameters[layer.start..layer.bias()].chunks(width).enumerate() {
-                for (output, &weight) in weights[..layer.outputs].iter().enumerate() {
-                    transposed[output * inputs + input] = weight;
-                }
-            }
-            below.resize(rows * inputs, 0.0);
-            Product {
-                sizes: (rows, layer.outputs, inputs),
-                left: above,
-                left_strides: (width, 1),
-                right: transposed,
-                bias: None,
-                output: below,
-                accumulate: false,
-            }
-            .compute();
-            std::mem::swap(above, below);
-        }
+        self.layers.backward(&self.parameters, (features, rows), output_gradients, trace, gradients);
     }
 
     /// The parameters as arrays of a saved policy, under names that begin with `name`; `slab` is the parameters
     /// themselves, or moments of the same shape.
     #[must_use]
     pub fn save(&self, name: &str, slab: &[f32]) -> Vec<TensorData> {
-        let mut tensors = Vec::new();
-        for (place, layer) in self.layers.iter().enumerate() {
-            let rows = slab[layer.start..layer.bias()].chunks(layer.width());
-            let weights = rows.flat_map(|row| &row[..layer.outputs]).map(|&value| f64::from(value)).collect();
-            let bias = slab[layer.bias()..][..layer.outputs].iter().map(|&value| f64::from(value)).collect();
-            let (inputs, outputs) = (layer.inputs, layer.outputs);
-            tensors.push(TensorData {
-                name: format!("{name}.{place}.weights"),
-                shape: vec![inputs, outputs],
-                values: weights,
-            });
-            tensors.push(TensorData { name: format!("{name}.{place}.bias"), shape: vec![outputs], values: bias });
-        }
-        tensors
+        self.layers.save(name, slab, None)
     }
 
     /// The slab that [`Self::save`] made arrays of.
@@ -223,22 +114,28 @@ impl Network {
     /// # Errors
     /// When an array is missing, has another shape or holds what is no finite number.
     pub fn load(&self, name: &str, file: &PolicyFile) -> Result<Vec<f32>, PolicyFileError> {
-        let mut slab = vec![0.0; self.parameters.len()];
-        for (place, layer) in self.layers.iter().enumerate() {
-            let shape = [layer.inputs, layer.outputs];
-            let weights = super::checks::array(file, &format!("{name}.{place}.weights"), &shape)?;
-            for (row, values) in weights.chunks(layer.outputs).enumerate() {
-                for (column, &value) in values.iter().enumerate() {
-                    slab[layer.start + row * layer.width() + column] = value as f32;
-                }
-            }
-            let bias = super::checks::array(file, &format!("{name}.{place}.bias"), &[layer.outputs])?;
-            for (place, &value) in bias.iter().enumerate() {
-                slab[layer.bias() + place] = value as f32;
-            }
-        }
-        Ok(slab)
+        self.layers.load(name, file, None)
     }
+
+    /// The network with Adam's memory of it, to be changed where they stand.
+    pub(super) fn with_memory<'a>(&'a mut self, adam: &'a mut Adam) -> NetworkMut<'a> {
+        NetworkMut {
+            layers: &self.layers,
+            parameters: &mut self.parameters,
+            first: &mut adam.first,
+            second: &mut adam.second,
+            steps: &mut adam.steps,
+        }
+    }
+}
+
+/// A network and Adam's memory of its gradients, wherever they are kept.
+pub(super) struct NetworkMut<'a> {
+    pub layers: &'a Layers,
+    pub parameters: &'a mut [f32],
+    pub first: &'a mut [f32],
+    pub second: &'a mut [f32],
+    pub steps: &'a mut u64,
 }
 
 /// Sums over the rows of a batch, computed in chunks of [`CHUNK_ROWS`] rows on all threads and added in order. `chunk`

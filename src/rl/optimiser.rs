@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::array;
 use super::kernels::{AdamStep, norm};
-use super::network::Network;
+use super::network::{Network, NetworkMut};
 use crate::base::{PolicyFile, PolicyFileError, TensorData};
 use crate::scenario::{ScenarioError, Section};
 
@@ -110,9 +110,9 @@ impl OptimiserSettings {
 /// Adam's memory of one network's gradients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
-    first: Vec<f32>,
-    second: Vec<f32>,
-    steps: u64,
+    pub(super) first: Vec<f32>,
+    pub(super) second: Vec<f32>,
+    pub(super) steps: u64,
 }
 
 impl Adam {
@@ -132,20 +132,7 @@ impl Adam {
         gradients: &[f32],
         scale: f64,
     ) {
-        self.steps += 1;
-        let left = |beta: f64| 1.0 - beta.powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
-        AdamStep {
-            parameters: &mut network.parameters,
-            gradients,
-            first: &mut self.first,
-            second: &mut self.second,
-            scale: scale as f32,
-            betas: (settings.beta1 as f32, settings.beta2 as f32),
-            corrected: ((rate / left(settings.beta1)) as f32, (1.0 / left(settings.beta2)) as f32),
-            epsilon: settings.epsilon as f32,
-            keep: (1.0 - rate * settings.weight_decay) as f32,
-        }
-        .take();
+        network.with_memory(self).step(settings, rate, gradients, scale);
     }
 
     /// The moments and the number of steps as arrays of a saved policy.
@@ -168,6 +155,26 @@ impl Adam {
             second: network.load(&format!("{name}.second"), file)?,
             steps: array(file, &format!("{name}.steps"), &[1])?[0] as u64,
         })
+    }
+}
+
+impl NetworkMut<'_> {
+    /// Takes one step of Adam with step length `rate`, `scale` times the gradients.
+    pub fn step(&mut self, settings: &OptimiserSettings, rate: f64, gradients: &[f32], scale: f64) {
+        *self.steps += 1;
+        let left = |beta: f64| 1.0 - beta.powi(i32::try_from(*self.steps).unwrap_or(i32::MAX));
+        AdamStep {
+            parameters: self.parameters,
+            gradients,
+            first: self.first,
+            second: self.second,
+            scale: scale as f32,
+            betas: (settings.beta1 as f32, settings.beta2 as f32),
+            corrected: ((rate / left(settings.beta1)) as f32, (1.0 / left(settings.beta2)) as f32),
+            epsilon: settings.epsilon as f32,
+            keep: (1.0 - rate * settings.weight_decay) as f32,
+        }
+        .take();
     }
 }
 
