@@ -38,7 +38,7 @@ impl Domain for Plain {
     }
 
     fn roles(&self, _: &Section) -> Result<Vec<RoleSpace>, ScenarioError> {
-        let space = Space { features: [].into(), menu: ActionMenu::new(&["wait"]) };
+        let space = Space::new(&[], ActionMenu::new(&["wait"]));
         Ok(vec![RoleSpace { role: "worker", about: "writes letters", space, capabilities: &[], needs_llm: false }])
     }
 

@@ -109,6 +109,18 @@ pub struct Space {
     pub features: Arc<[&'static str]>,
     /// The actions.
     pub menu: ActionMenu,
+    /// Names of the numbers that only a central critic sees, while learning; no policy decides by them.
+    pub central: Arc<[&'static str]>,
+    /// Names of the parts that rewards and costs consist of.
+    pub terms: Arc<[&'static str]>,
+}
+
+impl Space {
+    /// A space of these features and actions, with nothing central and rewards of one piece.
+    #[must_use]
+    pub fn new(features: &[&'static str], menu: ActionMenu) -> Self {
+        Self { features: features.into(), menu, central: [].into(), terms: [].into() }
+    }
 }
 
 /// All agents that one policy is asked for at a tick. Rows are in `AgentId` order.
@@ -130,6 +142,9 @@ pub struct DecisionBatch<'a> {
     pub words: &'a [Arc<str>],
     /// Words said of each row's text, parallel to `words`.
     pub word_ids: &'a [TextId],
+    /// What a language model advises each row: `agents.len() × space.menu.len()` logarithms of probabilities, −∞ for
+    /// actions that are not legal. Empty where nobody is asked for advice.
+    pub advice: &'a [f32],
 }
 
 impl<'a> DecisionBatch<'a> {
@@ -138,6 +153,13 @@ impl<'a> DecisionBatch<'a> {
     pub fn row(&self, row: usize) -> &'a [f32] {
         let width = self.space.features.len();
         &self.features[row * width..(row + 1) * width]
+    }
+
+    /// What row `row` is advised; `None` where nobody was asked.
+    #[must_use]
+    pub fn advice(&self, row: usize) -> Option<&'a [f32]> {
+        let width = self.space.menu.len();
+        (!self.advice.is_empty()).then(|| &self.advice[row * width..(row + 1) * width])
     }
 }
 

@@ -44,6 +44,15 @@ pub struct TransitionBatch<'a> {
     pub next_legal: &'a [LegalActions],
     /// How each row ended.
     pub outcomes: &'a [Outcome],
+    /// What only a central critic sees of where each was: `agents.len() × space.central.len()`.
+    pub central: &'a [f32],
+    /// The same of where each is now, and zeros or what was last, as in `next_features`.
+    pub next_central: &'a [f32],
+    /// The parts of rewards and costs, unweighted: `agents.len() × space.terms.len()`, summed as `rewards` are.
+    pub terms: &'a [f32],
+    /// What a language model advised each when it decided: `agents.len() × space.menu.len()` logarithms of
+    /// probabilities, −∞ for actions that were not legal. Empty where nobody is asked for advice.
+    pub advice: &'a [f32],
 }
 
 /// What a learner has to say of an update; a row of `learning.csv`.

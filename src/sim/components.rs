@@ -84,3 +84,16 @@ pub struct Reward {
     /// Whether this tick ended the agent's episode.
     pub outcome: Outcome,
 }
+
+/// The parts that an agent's reward and costs of this tick consist of, in the order of [`crate::base::Space::terms`];
+/// only agents of roles that name parts have it. Written where [`Reward`] is; emptied into the learner's memory at Close.
+#[derive(Component, Clone, Copy, Debug, Default)]
+pub struct RewardTerms {
+    /// Their sums this tick.
+    pub values: [f32; RewardTerms::MAX],
+}
+
+impl RewardTerms {
+    /// As many parts as a role may name.
+    pub const MAX: usize = 8;
+}

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::components::{Choice, Menu, Observation};
 use super::failure::{Failure, SimError};
-use super::minds::{Mind, Minds, ObservationBatch, Observations};
+use super::minds::{Decided, Mind, Minds, ObservationBatch, Observations};
 use super::now::Now;
 use super::pace::Pace;
 use super::speak::Speaking;
@@ -26,7 +26,7 @@ pub(super) fn decide(
     mut speaking: Speaking,
     mut minds: ResMut<Minds>,
     mut observations: ResMut<Observations>,
-    mut agents: Query<Decided>,
+    mut agents: Query<OnAgent>,
     mut paces: Query<&mut Pace>,
 ) {
     minds.illegal = 0;
@@ -56,6 +56,7 @@ pub(super) fn decide(
                 legal: &batch.legal[rows.clone()],
                 words: if words.is_empty() { &[] } else { &words[rows.clone()] },
                 word_ids: &batch.words[rows],
+                advice: &[],
             }
         };
         let ask = |policy: Arc<dyn Policy>, actions: &mut [Action]| {
@@ -97,9 +98,19 @@ pub(super) fn decide(
         }
         *illegal += repair(&mut actions, &batch.legal);
         if let Some(memory) = &mut entry.memory {
+            let central = memory.widths().central;
             for (row, (&slot, &action)) in batch.slots.iter().zip(&actions).enumerate() {
-                let features = &batch.features[row * width..(row + 1) * width];
-                memory.decided(slot, now.tick, features, batch.legal[row], action);
+                memory.decided(
+                    slot,
+                    &Decided {
+                        tick: now.tick,
+                        features: &batch.features[row * width..(row + 1) * width],
+                        central: &batch.central[row * central..(row + 1) * central],
+                        legal: batch.legal[row],
+                        action,
+                        advice: &[],
+                    },
+                );
             }
         }
         if entry.paced {
@@ -119,11 +130,11 @@ pub(super) fn decide(
 const WALK_SHARE: usize = 4;
 
 /// What Decide writes on an agent.
-type Decided = (Entity, &'static mut Choice, &'static mut Menu, &'static mut Observation);
+type OnAgent = (Entity, &'static mut Choice, &'static mut Menu, &'static mut Observation);
 
 /// Writes choices on their agents. Where a batch holds many of them, rows that follow the order of the agents' table
 /// are written while walking through it, the others by looking each one up.
-fn commit(batch: &ObservationBatch, actions: &[Action], agents: &mut Query<Decided>) {
+fn commit(batch: &ObservationBatch, actions: &[Action], agents: &mut Query<OnAgent>) {
     let mut next = 0;
     if batch.entities.len() * WALK_SHARE >= agents.iter().len() {
         for (entity, mut choice, mut menu, mut observation) in &mut *agents {
@@ -157,7 +168,7 @@ fn repair(actions: &mut [Action], legal: &[LegalActions]) -> u64 {
 }
 
 /// Clears what the last tick left behind, before the domain observes.
-pub(super) fn clear_decisions(mut observations: ResMut<Observations>, mut agents: Query<Decided>) {
+pub(super) fn clear_decisions(mut observations: ResMut<Observations>, mut agents: Query<OnAgent>) {
     let decided: usize = observations.batches.iter().map(|batch| batch.entities.len()).sum();
     if decided * WALK_SHARE >= agents.iter().len() {
         for (_, choice, menu, observation) in &mut agents {

@@ -4,9 +4,9 @@
 use bevy_ecs::system::{Query, Res, ResMut};
 use rayon::prelude::*;
 
-use super::components::{Agent, PolicySlot, Reward};
+use super::components::{Agent, PolicySlot, Reward, RewardTerms};
 use super::failure::{Failure, SimError};
-use super::minds::{Mind, MindEntry, Minds, ObservationBatch, Observations};
+use super::minds::{Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
 use super::now::Now;
 use super::pace::{Pace, hold};
 use crate::base::{Action, AgentId, LearnStats, LegalActions, Outcome, TransitionBatch};
@@ -22,6 +22,8 @@ pub(super) fn learn(
     let now = *now;
     for (entry, batch) in minds.entries.iter().zip(&mut observations.batches) {
         batch.order(entry.space.features.len());
+        let central = entry.space.central.len() * batch.agents.len();
+        assert_eq!(batch.central.len(), central, "policy {}: every row has all central numbers", entry.name);
         if entry.paced {
             hold(now.tick, batch, entry.space.features.len(), &paces);
         }
@@ -41,7 +43,7 @@ pub(super) fn learn(
 
 fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Result<(), SimError> {
     let (Mind::Learning(learner), Some(memory)) = (&mut entry.mind, &mut entry.memory) else { return Ok(()) };
-    let width = entry.space.features.len();
+    let Widths { features: width, central: central_width, terms: terms_width, advice: advice_width } = memory.widths();
     // (agent, slot, row of what it sees now); ended episodes have no such row.
     let mut rows: Vec<(AgentId, u32, Option<usize>)> =
         memory.ended.drain(..).map(|(agent, slot)| (agent, slot, None)).collect();
@@ -57,6 +59,10 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
     rows.sort_unstable_by_key(|&(agent, ..)| agent);
     let mut features = Vec::with_capacity(rows.len() * width);
     let mut next_features = Vec::with_capacity(rows.len() * width);
+    let mut central = Vec::with_capacity(rows.len() * central_width);
+    let mut next_central = Vec::with_capacity(rows.len() * central_width);
+    let mut terms = Vec::with_capacity(rows.len() * terms_width);
+    let mut advice = Vec::with_capacity(rows.len() * advice_width);
     let mut agents = Vec::with_capacity(rows.len());
     let mut legal = Vec::with_capacity(rows.len());
     let mut actions: Vec<Action> = Vec::with_capacity(rows.len());
@@ -69,6 +75,9 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
         let index = slot as usize;
         agents.push(agent);
         features.extend_from_slice(&memory.features[index * width..(index + 1) * width]);
+        central.extend_from_slice(&memory.central[index * central_width..(index + 1) * central_width]);
+        terms.extend_from_slice(&memory.terms[index * terms_width..(index + 1) * terms_width]);
+        advice.extend_from_slice(&memory.advice[index * advice_width..(index + 1) * advice_width]);
         legal.push(memory.legal[index]);
         actions.push(memory.actions[index]);
         decided.push(memory.decided[index]);
@@ -77,12 +86,15 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
         let last = last.get(&agent).filter(|_| memory.outcomes[index] == Outcome::Truncated);
         if let Some(&row) = last {
             next_features.extend_from_slice(&batch.last_features[row * width..(row + 1) * width]);
+            next_central.extend_from_slice(&batch.last_central[row * central_width..(row + 1) * central_width]);
             next_legal.push(batch.last_legal[row]);
         } else if let Some(row) = row {
             next_features.extend_from_slice(&batch.features[row * width..(row + 1) * width]);
+            next_central.extend_from_slice(&batch.central[row * central_width..(row + 1) * central_width]);
             next_legal.push(batch.legal[row]);
         } else {
             next_features.resize(next_features.len() + width, 0.0);
+            next_central.resize(next_central.len() + central_width, 0.0);
             next_legal.push(LegalActions::default());
         }
         memory.open[index] = false;
@@ -101,6 +113,10 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
         next_features: &next_features,
         next_legal: &next_legal,
         outcomes: &outcomes,
+        central: &central,
+        next_central: &next_central,
+        terms: &terms,
+        advice: &advice,
     };
     let stats =
         learner.learn(&transitions).map_err(|error| SimError::Learn { policy: entry.name.to_string(), error })?;
@@ -135,19 +151,21 @@ fn sum(earlier: LearnStats, later: LearnStats) -> LearnStats {
 /// does not reach beyond its end.
 pub(super) fn credit_rewards(
     mut minds: ResMut<Minds>,
-    mut agents: Query<(&Agent, &PolicySlot, &mut Reward, Option<&mut Pace>)>,
+    mut agents: Query<(&Agent, &PolicySlot, &mut Reward, Option<&mut RewardTerms>, Option<&mut Pace>)>,
 ) {
-    for (agent, slot, mut reward, pace) in &mut agents {
-        if reward.value == 0.0 && reward.outcome == Outcome::Continues {
+    for (agent, slot, mut reward, terms, pace) in &mut agents {
+        let idle = terms.as_ref().is_none_or(|terms| terms.values == [0.0; RewardTerms::MAX]);
+        if reward.value == 0.0 && reward.outcome == Outcome::Continues && idle {
             continue;
         }
         let Reward { value, outcome } = std::mem::take(&mut *reward);
+        let terms = terms.map(|mut terms| std::mem::take(&mut *terms)).unwrap_or_default().values;
         if let Some(mut pace) = pace.filter(|_| outcome != Outcome::Continues) {
             pace.last = None;
         }
         let entry = &mut minds.entries[usize::from(slot.policy)];
         if let Some(memory) = &mut entry.memory {
-            memory.credit(slot.slot, agent.id, value, outcome);
+            memory.credit(slot.slot, agent.id, (value, &terms), outcome);
         }
         if let Mind::Language(mind) = &mut entry.mind {
             mind.credit(agent.id, value, outcome);

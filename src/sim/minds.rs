@@ -34,6 +34,8 @@ pub(super) struct ObservationBatch {
     pub entities: Vec<Entity>,
     pub slots: Vec<u32>,
     pub features: Vec<f32>,
+    /// What only a central critic sees, parallel to `features`.
+    pub central: Vec<f32>,
     pub legal: Vec<LegalActions>,
     pub words: Vec<TextId>,
     pub any_words: bool,
@@ -44,6 +46,7 @@ pub(super) struct ObservationBatch {
     /// What agents saw last in episodes that were cut off, in the order handed in.
     pub last_agents: Vec<AgentId>,
     pub last_features: Vec<f32>,
+    pub last_central: Vec<f32>,
     pub last_legal: Vec<LegalActions>,
 }
 
@@ -73,6 +76,17 @@ impl Observations {
         batch.any_words |= words != TextId::EMPTY;
     }
 
+    /// Hands in what a central critic sees beside the row that was pushed last for this slot's policy: as many numbers as
+    /// its space has central ones. Every row of such a space needs them.
+    pub fn push_central(&mut self, slot: PolicySlot, central: &[f32]) {
+        self.batches[usize::from(slot.policy)].central.extend_from_slice(central);
+    }
+
+    /// The same beside what was handed in last by [`Self::push_last`].
+    pub fn push_last_central(&mut self, slot: PolicySlot, central: &[f32]) {
+        self.batches[usize::from(slot.policy)].last_central.extend_from_slice(central);
+    }
+
     /// Hands in what `agent` saw last in an episode that was cut off ([`Outcome::Truncated`]): its learner bootstraps from
     /// this, while what the agent sees now ([`Self::push`], the same tick) begins its next episode. Without it the two
     /// are taken for the same.
@@ -97,6 +111,7 @@ impl ObservationBatch {
         self.entities.clear();
         self.slots.clear();
         self.features.clear();
+        self.central.clear();
         self.legal.clear();
         self.words.clear();
         self.any_words = false;
@@ -104,6 +119,7 @@ impl ObservationBatch {
         self.held.clear();
         self.last_agents.clear();
         self.last_features.clear();
+        self.last_central.clear();
         self.last_legal.clear();
     }
 
@@ -112,7 +128,7 @@ impl ObservationBatch {
         self.last_agents.iter().enumerate().map(|(row, &agent)| (agent, row)).collect()
     }
 
-    /// Puts the rows into `AgentId` order if they are not.
+    /// Puts the rows into `AgentId` order if they are not. `width`: numbers of a row.
     pub fn order(&mut self, width: usize) {
         self.due = self.agents.len();
         if self.agents.is_sorted() {
@@ -125,7 +141,11 @@ impl ObservationBatch {
 
     /// Puts the rows into this order.
     pub fn arrange(&mut self, order: &[usize], width: usize) {
-        self.features = order.iter().flat_map(|&row| self.features[row * width..(row + 1) * width].to_vec()).collect();
+        let arranged = |values: &[f32], width: usize| -> Vec<f32> {
+            order.iter().flat_map(|&row| &values[row * width..(row + 1) * width]).copied().collect()
+        };
+        self.features = arranged(&self.features, width);
+        self.central = arranged(&self.central, self.central.len() / self.agents.len());
         self.agents = order.iter().map(|&row| self.agents[row]).collect();
         self.entities = order.iter().map(|&row| self.entities[row]).collect();
         self.slots = order.iter().map(|&row| self.slots[row]).collect();
@@ -188,8 +208,11 @@ impl Minds {
 /// What each agent of a learner saw and did last, and what came of it so far.
 #[derive(Debug, Default)]
 pub(super) struct DecisionMemory {
-    width: usize,
+    widths: Widths,
     pub features: Vec<f32>,
+    pub central: Vec<f32>,
+    pub terms: Vec<f32>,
+    pub advice: Vec<f32>,
     pub legal: Vec<LegalActions>,
     pub actions: Vec<Action>,
     pub decided: Vec<Tick>,
@@ -203,9 +226,41 @@ pub(super) struct DecisionMemory {
     free: Vec<u32>,
 }
 
+/// Numbers that one decision has of each sort.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Widths {
+    pub features: usize,
+    pub central: usize,
+    pub terms: usize,
+    /// 0 where nobody is asked for advice.
+    pub advice: usize,
+}
+
+impl Widths {
+    /// Of decisions in this space, without advice.
+    pub fn of(space: &Space) -> Self {
+        Self { features: space.features.len(), central: space.central.len(), terms: space.terms.len(), advice: 0 }
+    }
+}
+
+/// What was seen and done at a decision.
+pub(super) struct Decided<'a> {
+    pub tick: Tick,
+    pub features: &'a [f32],
+    pub central: &'a [f32],
+    pub legal: LegalActions,
+    pub action: Action,
+    pub advice: &'a [f32],
+}
+
 impl DecisionMemory {
-    pub fn new(width: usize) -> Self {
-        Self { width, ..Self::default() }
+    pub fn new(widths: Widths) -> Self {
+        Self { widths, ..Self::default() }
+    }
+
+    /// Numbers that one decision has of each sort.
+    pub fn widths(&self) -> Widths {
+        self.widths
     }
 
     fn enter(&mut self) -> u32 {
@@ -213,7 +268,11 @@ impl DecisionMemory {
             return slot;
         }
         let slot = self.open.len() as u32;
-        self.features.resize(self.features.len() + self.width, 0.0);
+        let Widths { features, central, terms, advice } = self.widths;
+        self.features.resize(self.features.len() + features, 0.0);
+        self.central.resize(self.central.len() + central, 0.0);
+        self.terms.resize(self.terms.len() + terms, 0.0);
+        self.advice.resize(self.advice.len() + advice, 0.0);
         self.legal.push(LegalActions::default());
         self.actions.push(Action(0));
         self.decided.push(Tick(0));
@@ -242,24 +301,31 @@ impl DecisionMemory {
     }
 
     /// A decision was taken: its outcome is open from now on.
-    pub fn decided(&mut self, slot: u32, tick: Tick, features: &[f32], legal: LegalActions, action: Action) {
+    pub fn decided(&mut self, slot: u32, decided: &Decided<'_>) {
         let index = slot as usize;
-        self.features[index * self.width..(index + 1) * self.width].copy_from_slice(features);
-        self.legal[index] = legal;
-        self.actions[index] = action;
-        self.decided[index] = tick;
+        let Widths { features, central, terms, advice } = self.widths;
+        self.features[index * features..(index + 1) * features].copy_from_slice(decided.features);
+        self.central[index * central..(index + 1) * central].copy_from_slice(decided.central);
+        self.terms[index * terms..(index + 1) * terms].fill(0.0);
+        self.advice[index * advice..(index + 1) * advice].copy_from_slice(decided.advice);
+        self.legal[index] = decided.legal;
+        self.actions[index] = decided.action;
+        self.decided[index] = decided.tick;
         self.rewards[index] = 0.0;
         self.outcomes[index] = Outcome::Continues;
         self.open[index] = true;
     }
 
-    /// Reward came in.
-    pub fn credit(&mut self, slot: u32, agent: AgentId, reward: f32, outcome: Outcome) {
+    /// Reward came in, and the parts it consists of, where it has any.
+    pub fn credit(&mut self, slot: u32, agent: AgentId, (reward, terms): (f32, &[f32]), outcome: Outcome) {
         let index = slot as usize;
         if !self.open[index] || self.outcomes[index] == Outcome::Terminated {
             return;
         }
         self.rewards[index] += reward;
+        for (sum, term) in self.terms[index * self.widths.terms..].iter_mut().zip(terms).take(self.widths.terms) {
+            *sum += term;
+        }
         if outcome != Outcome::Continues {
             self.outcomes[index] = outcome;
             if outcome == Outcome::Terminated {

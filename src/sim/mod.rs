@@ -20,7 +20,9 @@ mod speak;
 mod tables;
 
 pub use builder::Builder;
-pub use components::{Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RoleId};
+pub use components::{
+    Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RewardTerms, RoleId,
+};
 pub use domain::{BuildError, DataNeed, Domain, DomainData, LanguageForecast, RoleSpace};
 pub use failure::{Failure, SimError};
 pub use language::{LanguageQueue, Ticket};

@@ -15,7 +15,7 @@ use super::failure::{Failure, SimError, going_on};
 use super::language::{Language, LanguageCounted, LanguageQueue, answer_requests};
 use super::learn::{credit_rewards, learn};
 use super::mail::{Mail, Texts, deliver_mail};
-use super::minds::{DecisionMemory, Mind, MindEntry, Minds, ObservationBatch, Observations};
+use super::minds::{DecisionMemory, Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
 use super::now::{Now, Recording};
 use super::phase::Phase;
 use super::population::{Directory, Population, cross_barrier};
@@ -88,7 +88,7 @@ impl Simulation {
             };
             let fallback = fallbacks.remove(name.as_str());
             let paced = scenario.agents.iter().any(|group| group.policy == name && group.decide_every > 1);
-            let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(space.features.len()));
+            let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(Widths::of(&space)));
             let name = Arc::from(name);
             let stats = LearnStats::default();
             entries.push(MindEntry { name, mind, space, fallback, fallen: false, paced, memory, stats, agents: 0 });

@@ -47,7 +47,7 @@ impl<F: Fn(&mut Builder) + Sync> Domain for Plain<F> {
     }
 
     fn roles(&self, _: &Section) -> Result<Vec<RoleSpace>, ScenarioError> {
-        let space = Space { features: self.features.into(), menu: ActionMenu::new(self.actions) };
+        let space = Space::new(self.features, ActionMenu::new(self.actions));
         Ok(vec![RoleSpace { role: "worker", about: "works", space, capabilities: &[], needs_llm: false }])
     }
 

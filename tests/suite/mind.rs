@@ -16,7 +16,7 @@ use llmagentos::scenario::{Scenario, ScenarioError, Section};
 
 /// Two numbers and six actions.
 fn space() -> Space {
-    Space { features: ["mood", "place_now"].into(), menu: ActionMenu::new(&["a", "b", "go_on", "d", "e", "f"]) }
+    Space::new(&["mood", "place_now"], ActionMenu::new(&["a", "b", "go_on", "d", "e", "f"]))
 }
 
 fn section(text: &str) -> Section {
@@ -93,6 +93,7 @@ fn decide(
         legal: &legal,
         words: &words,
         word_ids: &[],
+        advice: &[],
     };
     let mut ask = |askers: &[usize], requests: &[Request]| -> Result<Vec<Answer>, LanguageError> {
         assert_eq!(askers.len(), requests.len());

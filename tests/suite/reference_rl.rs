@@ -123,6 +123,7 @@ fn trained(course: &Course, table: &TransitionTable, space: &Space, seed: u64) -
             legal: &legal,
             words: &[],
             word_ids: &[],
+            advice: &[],
         };
         learner.policy().decide(&decisions, &mut actions).expect("a table can always decide");
         let (mut rewards, mut next_features, mut next_legal, mut outcomes) = (vec![], vec![], vec![], vec![]);
@@ -149,6 +150,10 @@ fn trained(course: &Course, table: &TransitionTable, space: &Space, seed: u64) -
             next_features: &next_features,
             next_legal: &next_legal,
             outcomes: &outcomes,
+            central: &[],
+            next_central: &[],
+            terms: &[],
+            advice: &[],
         };
         learner.learn(&batch).expect("all numbers are finite");
     }
@@ -156,7 +161,7 @@ fn trained(course: &Course, table: &TransitionTable, space: &Space, seed: u64) -
 }
 
 fn space(table: &TransitionTable) -> Space {
-    Space { features: ["place"].into(), menu: ActionMenu::new(&["a", "b", "c", "d", "e", "f"][..table.actions]) }
+    Space::new(&["place"], ActionMenu::new(&["a", "b", "c", "d", "e", "f"][..table.actions]))
 }
 
 /// The exact value, at the start, of the policy that is deployed.
@@ -173,6 +178,7 @@ fn deployed_value(table: &TransitionTable, space: &Space, learner: &dyn Learner)
         legal: &legal,
         words: &[],
         word_ids: &[],
+        advice: &[],
     };
     let mut actions = vec![Action(0); table.states];
     learner.deployed().decide(&decisions, &mut actions).expect("a table can always decide");

@@ -120,8 +120,8 @@ pub const EXCEPTIONS: &str = "exceptions";
 /// The three roles.
 #[must_use]
 pub fn roles() -> Vec<RoleSpace> {
-    let staff = Space { features: STAFF_FEATURES.into(), menu: ActionMenu::new(&STAFF_ACTS) };
-    let customer = Space { features: CUSTOMER_FEATURES.into(), menu: ActionMenu::new(&CUSTOMER_ACTS) };
+    let staff = Space::new(&STAFF_FEATURES, ActionMenu::new(&STAFF_ACTS));
+    let customer = Space::new(&CUSTOMER_FEATURES, ActionMenu::new(&CUSTOMER_ACTS));
     vec![
         RoleSpace {
             role: "service",

@@ -83,7 +83,7 @@ pub fn roles() -> Vec<RoleSpace> {
     let role = |role, about, features: &[&'static str], acts: &[&'static str], needs_llm| RoleSpace {
         role,
         about,
-        space: Space { features: features.into(), menu: ActionMenu::new(acts) },
+        space: Space::new(features, ActionMenu::new(acts)),
         capabilities: &[],
         needs_llm,
     };

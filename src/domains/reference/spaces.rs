@@ -72,7 +72,7 @@ pub fn roles() -> Vec<RoleSpace> {
     let role = |environment: Environment| RoleSpace {
         role: environment.role(),
         about: environment.about(),
-        space: Space { features: environment.features().into(), menu: ActionMenu::new(environment.actions()) },
+        space: Space::new(environment.features(), ActionMenu::new(environment.actions())),
         capabilities: &[],
         needs_llm: false,
     };

@@ -85,14 +85,14 @@ pub fn roles() -> Vec<RoleSpace> {
         RoleSpace {
             role: "tutor",
             about: "teaches one student at a time, from the first lesson to the test",
-            space: Space { features: TUTOR_FEATURES.into(), menu: ActionMenu::new(&TUTOR_ACTS) },
+            space: Space::new(&TUTOR_FEATURES, ActionMenu::new(&TUTOR_ACTS)),
             capabilities: &[],
             needs_llm: true,
         },
         RoleSpace {
             role: "student",
             about: "takes one course; when it is over, the next student takes the seat",
-            space: Space { features: STUDENT_FEATURES.into(), menu: ActionMenu::new(&STUDENT_ACTS) },
+            space: Space::new(&STUDENT_FEATURES, ActionMenu::new(&STUDENT_ACTS)),
             capabilities: &[],
             needs_llm: false,
         },

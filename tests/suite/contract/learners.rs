@@ -19,7 +19,7 @@ const LEFT: Action = Action(0);
 const RIGHT: Action = Action(1);
 
 fn space() -> Space {
-    Space { features: ["noise", "place"].into(), menu: ActionMenu::new(&["left", "right"]) }
+    Space::new(&["noise", "place"], ActionMenu::new(&["left", "right"]))
 }
 
 fn legal(place: usize) -> LegalActions {
@@ -116,6 +116,10 @@ impl Rows {
             next_features: &self.next_features,
             next_legal: &self.next_legal,
             outcomes: &self.outcomes,
+            central: &[],
+            next_central: &[],
+            terms: &[],
+            advice: &[],
         })
     }
 }
@@ -144,6 +148,7 @@ fn choices(policy: &dyn Policy, tick: u64) -> Vec<Action> {
         legal: &legal,
         words: &[],
         word_ids: &[],
+        advice: &[],
     };
     policy.decide(&decisions, &mut actions).expect("it can decide");
     actions

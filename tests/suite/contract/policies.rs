@@ -11,7 +11,7 @@ use super::policy_section;
 
 /// Two features and six actions.
 pub fn space() -> Space {
-    Space { features: ["mood", "place"].into(), menu: ActionMenu::new(&["a", "b", "c", "d", "e", "f"]) }
+    Space::new(&["mood", "place"], ActionMenu::new(&["a", "b", "c", "d", "e", "f"]))
 }
 
 /// Settings with which a kind works in [`space`]. A new kind needs a line here, and gets all tests of this folder.
@@ -58,6 +58,7 @@ proptest! {
         let (tick, chance) = (Tick(tick), Chance::new(seed));
         let decisions = DecisionBatch {
             tick, chance, space: &space, agents: &agents, features: &features, legal: &legal, words: &[], word_ids: &[],
+            advice: &[],
         };
         for (name, policy) in policies() {
             let mut actions = vec![Action(77); rows.len()];
@@ -102,6 +103,7 @@ fn the_random_policy_takes_every_legal_action_equally_often() {
         legal: &legal,
         words: &[],
         word_ids: &[],
+        advice: &[],
     };
     random.decide(&decisions, &mut actions).expect("it can decide");
     for action in legal[0].iter() {
@@ -134,6 +136,7 @@ fn a_decision_list_takes_the_first_rule_that_holds_and_is_legal() {
             legal: &[LegalActions(legal)],
             words: &[],
             word_ids: &[],
+            advice: &[],
         };
         let mut actions = [Action(9)];
         list.decide(&decisions, &mut actions).expect("it can decide");

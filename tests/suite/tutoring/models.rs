@@ -142,7 +142,7 @@ fn q_learning_comes_within_a_percent_of_the_optimum() {
     const STEPS: usize = 10;
     let scenario = Scenario::parse("deck.toml", LEARNER, &[]).unwrap();
     let names = ["reviews_0", "age_0", "reviews_1", "age_1", "reviews_2", "age_2"];
-    let space = Space { features: names.into(), menu: ActionMenu::new(&["first", "second", "third"]) };
+    let space = Space::new(&names, ActionMenu::new(&["first", "second", "third"]));
     let mut learner = (ALGORITHMS[0].build)(&scenario.policies["deck"], &space).unwrap();
     let agents: Vec<AgentId> = (0..DECKS as u32).map(AgentId).collect();
     let legal = vec![LegalActions::all(3); DECKS];
@@ -162,6 +162,7 @@ fn q_learning_comes_within_a_percent_of_the_optimum() {
                 legal: &legal,
                 words: &[],
                 word_ids: &[],
+                advice: &[],
             };
             learner.policy().decide(&batch, &mut actions).unwrap();
             let rewards: Vec<f32> = decks
@@ -187,6 +188,10 @@ fn q_learning_comes_within_a_percent_of_the_optimum() {
                 next_features: &next,
                 next_legal: &legal,
                 outcomes: &outcomes,
+                central: &[],
+                next_central: &[],
+                terms: &[],
+                advice: &[],
             };
             learner.learn(&transitions).unwrap();
         }
@@ -206,6 +211,7 @@ fn q_learning_comes_within_a_percent_of_the_optimum() {
             legal: &legal[..1],
             words: &[],
             word_ids: &[],
+            advice: &[],
         };
         policy.decide(&batch, &mut action).unwrap();
         sum += deck.review(action[0].index());
