@@ -134,7 +134,8 @@ pub struct DecisionBatch<'a> {
     pub space: &'a Space,
     /// One agent a row.
     pub agents: &'a [AgentId],
-    /// `agents.len() × space.features.len()` numbers, row by row.
+    /// `agents.len() × space.features.len()` numbers, row by row; more a row for a policy with a history
+    /// ([`Policy::history`]).
     pub features: &'a [f32],
     /// One mask a row; never empty.
     pub legal: &'a [LegalActions],
@@ -151,7 +152,7 @@ impl<'a> DecisionBatch<'a> {
     /// The numbers that row `row` sees.
     #[must_use]
     pub fn row(&self, row: usize) -> &'a [f32] {
-        let width = self.space.features.len();
+        let width = self.features.len() / self.agents.len();
         &self.features[row * width..(row + 1) * width]
     }
 
@@ -183,8 +184,22 @@ pub trait Policy: Send + Sync {
     /// When the policy cannot decide at all, for example because its model cannot be reached.
     fn decide(&self, decisions: &DecisionBatch<'_>, actions: &mut [Action]) -> Result<(), PolicyError>;
 
+    /// How many of its observations an agent decides by: those of the last decisions of its episode, and the one it has
+    /// now. With 1 a row of features is the observation. With more it is [`history_width`] numbers: the observations,
+    /// oldest first, with zeros where the episode is younger, and last the share of them that was seen, in (0, 1]. A
+    /// learner's transitions have the same rows.
+    fn history(&self) -> usize {
+        1
+    }
+
     /// Whether rows may be split over threads. True unless the policy gains from seeing all rows at once.
     fn splits(&self) -> bool {
         true
     }
+}
+
+/// Numbers of a row of features with a history of observations of so many features.
+#[must_use]
+pub const fn history_width(features: usize, history: usize) -> usize {
+    if history == 1 { features } else { features * history + 1 }
 }

@@ -14,7 +14,7 @@ mod persona;
 mod transitions;
 
 pub use chance::{Chance, Purpose};
-pub use decision::{Action, ActionMenu, DecisionBatch, LegalActions, Policy, PolicyError, Space};
+pub use decision::{Action, ActionMenu, DecisionBatch, LegalActions, Policy, PolicyError, Space, history_width};
 pub use fill::{
     DIGITS_MAX, Field, FieldKind, FormError, NUMBER_MAX, check_form, form_schema, may_stand_in_text, read_form,
 };

@@ -8,14 +8,15 @@ use std::sync::{Arc, OnceLock};
 
 use rand::RngExt;
 
+use super::approximator::Approximator;
 use super::checks::{array, check_finite, check_head, head};
 use super::experience::Experience;
-use super::layers::Trace;
-use super::network::{Network, Worker, over_chunks};
+use super::network::{Trace, Worker, over_chunks};
 use super::network_settings::{NetworkSettings, NormaliseSettings};
 use super::normalise::{Moments, ReturnScale};
 use super::objective::{explained_variance, mean_and_deviation, surrogate};
 use super::optimiser::{Adam, OptimiserSettings, clipping};
+use super::sight::Sight;
 use crate::base::{
     Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, Outcome, Policy, PolicyError,
     PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
@@ -73,12 +74,11 @@ const SHUFFLE: Purpose = Purpose::named("rl.actor_critic.shuffle");
 const DECIDE_ROWS: usize = 256;
 
 /// The networks at the start; which they are depends on the run's chance alone.
-fn begin(plan: &Plan, space: &Space, chance: Chance) -> [Network; 2] {
-    let (inputs, outputs) = (space.features.len(), space.menu.len());
-    let (nonlinearity, gain) = (plan.network.nonlinearity(), std::f32::consts::SQRT_2);
+fn begin(plan: &Plan, space: &Space, chance: Chance) -> [Box<dyn Approximator>; 2] {
+    let (features, outputs) = (space.features.len(), space.menu.len());
     // A policy that begins near chance, and values near zero.
-    let policy = Network::new(&plan.network.widths(inputs, outputs), nonlinearity, (gain, 0.01), (chance, WEIGHTS, 0));
-    let value = Network::new(&plan.network.widths(inputs, 1), nonlinearity, (gain, 1.0), (chance, WEIGHTS, 1));
+    let policy = plan.network.build(features, outputs, 0.01, (chance, WEIGHTS, 0));
+    let value = plan.network.build(features, 1, 1.0, (chance, WEIGHTS, 1));
     [policy, value]
 }
 
@@ -87,13 +87,23 @@ struct Published {
     plan: Arc<Plan>,
     space: Space,
     /// Filled at the first decision where nothing was learned or loaded before.
-    network: OnceLock<Network>,
+    network: OnceLock<Box<dyn Approximator>>,
     moments: Option<Moments>,
     /// Take the likeliest action instead of drawing one.
     greedy: bool,
 }
 
+impl Published {
+    fn sight(&self) -> Sight {
+        self.plan.network.sight(self.space.features.len())
+    }
+}
+
 impl Policy for Published {
+    fn history(&self) -> usize {
+        self.sight().history
+    }
+
     fn decide(&self, decisions: &DecisionBatch<'_>, actions: &mut [Action]) -> Result<(), PolicyError> {
         let network = self.network.get_or_init(|| {
             let [policy, _] = begin(&self.plan, &self.space, decisions.chance);
@@ -106,7 +116,7 @@ impl Policy for Published {
             seen.clear();
             seen.extend_from_slice(&decisions.features[first * inputs..(first + actions.len()) * inputs]);
             if let Some(moments) = &self.moments {
-                moments.normalise(&mut seen);
+                self.sight().normalise(moments, &mut seen);
             }
             let outputs = network.forward(&seen, actions.len(), &mut trace);
             for ((row, action), odds) in (first..).zip(actions).zip(outputs.chunks(stride)) {
@@ -157,13 +167,13 @@ impl Shares {
 /// The two networks and what their optimisers remember.
 #[derive(Clone)]
 struct Brain {
-    networks: [Network; 2],
+    networks: [Box<dyn Approximator>; 2],
     adams: [Adam; 2],
 }
 
 impl Brain {
-    fn new(networks: [Network; 2]) -> Self {
-        let adams = [Adam::new(&networks[0]), Adam::new(&networks[1])];
+    fn new(networks: [Box<dyn Approximator>; 2]) -> Self {
+        let adams = [Adam::new(&*networks[0]), Adam::new(&*networks[1])];
         Self { networks, adams }
     }
 }
@@ -228,9 +238,10 @@ impl ActorCritic {
     /// A learner that has learned nothing.
     #[must_use]
     pub fn new(plan: Plan, space: Space) -> Self {
-        let width = space.features.len();
+        let features = space.features.len();
+        let width = plan.network.sight(features).width();
         let plan = Arc::new(plan);
-        let moments = plan.normalise.observations.then(|| Moments::new(width));
+        let moments = plan.normalise.observations.then(|| Moments::new(features));
         let published = Published {
             plan: Arc::clone(&plan),
             space: space.clone(),
@@ -270,7 +281,7 @@ impl ActorCritic {
     }
 
     /// Values of rows of features under the value network.
-    fn values(network: &Network, seen: &[f32], trace: &mut Trace) -> Vec<f32> {
+    fn values(network: &dyn Approximator, seen: &[f32], trace: &mut Trace) -> Vec<f32> {
         let mut values = Vec::new();
         for block in seen.chunks(DECIDE_ROWS * network.inputs()) {
             let outputs = network.forward(block, block.len() / network.inputs(), trace);
@@ -299,16 +310,17 @@ impl ActorCritic {
     fn update(&mut self, batch: &TransitionBatch<'_>, stats: &mut LearnStats) -> Result<(), LearnError> {
         let plan = Arc::clone(&self.plan);
         let brain = self.brain.get_or_insert_with(|| Brain::new(begin(&plan, &self.space, batch.chance)));
+        let sight = plan.network.sight(self.space.features.len());
         let rollout = &self.rollout;
         let rows = rollout.len();
         let mut trace = Trace::default();
         let (mut seen, mut next) = (rollout.features.clone(), rollout.next_features.clone());
         if let Some(moments) = &self.moments {
-            moments.normalise(&mut seen);
-            moments.normalise(&mut next);
+            sight.normalise(moments, &mut seen);
+            sight.normalise(moments, &mut next);
         }
-        let values = Self::values(&brain.networks[1], &seen, &mut trace);
-        let nexts = Self::values(&brain.networks[1], &next, &mut trace);
+        let values = Self::values(&*brain.networks[1], &seen, &mut trace);
+        let nexts = Self::values(&*brain.networks[1], &next, &mut trace);
         let scale = self.scale.as_ref().map_or(1.0, ReturnScale::factor);
         let discount = plan.discount as f32;
         let errors: Vec<f32> = (0..rows)
@@ -333,7 +345,7 @@ impl ActorCritic {
         let lessons = Lessons { seen, before, advantages, returns };
         self.gradient_steps(batch, &lessons, stats)?;
         if let Some(moments) = &mut self.moments {
-            moments.observe(&self.rollout.features);
+            sight.observe(moments, &self.rollout.features);
         }
         self.rollout.clear();
         self.counts.updates += 1;
@@ -354,7 +366,7 @@ impl ActorCritic {
         let rows = self.rollout.len();
         let minibatch = if plan.minibatch == 0 { rows } else { plan.minibatch };
         let rate = plan.optimiser.rate(self.counts.transitions);
-        let sizes = [brain.networks[0].parameters.len(), brain.networks[1].parameters.len()];
+        let sizes = [brain.networks[0].parameters().len(), brain.networks[1].parameters().len()];
         let mut gradients = vec![0.0; sizes[0] + sizes[1]];
         let mut order: Vec<usize> = (0..rows).collect();
         let (mut loss, mut entropy, mut divergence, mut steps) = (0.0, 0.0, 0.0, 0_u64);
@@ -391,11 +403,11 @@ impl ActorCritic {
                     return Err(LearnError::Diverged { tick: batch.tick, steps: self.counts.steps + steps });
                 }
                 for (place, part) in [policy, value].into_iter().enumerate() {
-                    brain.adams[place].step(&plan.optimiser, rate, &mut brain.networks[place], part, clip);
+                    brain.adams[place].step(&plan.optimiser, rate, &mut *brain.networks[place], part, clip);
                 }
             }
         }
-        if brain.networks.iter().flat_map(|network| &network.parameters).any(|value| !value.is_finite()) {
+        if brain.networks.iter().flat_map(|network| network.parameters()).any(|value| !value.is_finite()) {
             return Err(LearnError::Diverged { tick: batch.tick, steps: self.counts.steps + steps });
         }
         self.counts.steps += steps;
@@ -407,7 +419,7 @@ impl ActorCritic {
 
     fn head(&self) -> PolicyFile {
         let layout = serde_json::json!({
-            "network": self.plan.network,
+            "network": self.plan.network.layout(),
             "normalise": self.plan.normalise,
         });
         head(self.plan.kind, &self.space, layout.to_string())
@@ -418,7 +430,7 @@ impl ActorCritic {
 #[expect(clippy::too_many_arguments, reason = "a gradient depends on all of it")]
 fn chunk(
     plan: &Plan,
-    networks: &[Network; 2],
+    networks: &[Box<dyn Approximator>; 2],
     rollout: &Experience,
     lessons: &Lessons,
     rows: &[usize],
@@ -433,7 +445,7 @@ fn chunk(
         worker.features.extend_from_slice(&lessons.seen[row * inputs..(row + 1) * inputs]);
     }
     let mut sums = Sums::default();
-    let (policy_slab, value_slab) = slab.split_at_mut(policy.parameters.len());
+    let (policy_slab, value_slab) = slab.split_at_mut(policy.parameters().len());
 
     let stride = policy.stride();
     let outputs = policy.forward(&worker.features, rows.len(), &mut worker.traces[0]);
@@ -526,9 +538,9 @@ impl Learner for ActorCritic {
         let fresh = || Brain::new(begin(&self.plan, &self.space, Chance::new(0)));
         let brain = self.brain.clone().unwrap_or_else(fresh);
         for (name, network, adam) in
-            [("policy", &brain.networks[0], &brain.adams[0]), ("value", &brain.networks[1], &brain.adams[1])]
+            [("policy", &*brain.networks[0], &brain.adams[0]), ("value", &*brain.networks[1], &brain.adams[1])]
         {
-            file.tensors.extend(network.save(name, &network.parameters));
+            file.tensors.extend(network.save(name, network.parameters()));
             file.tensors.extend(adam.save(&format!("adam.{name}"), network));
         }
         let Counts { transitions, updates, steps, episodes, renewed, tick } = self.counts;
@@ -547,11 +559,13 @@ impl Learner for ActorCritic {
         let mut brain = Brain::new(begin(&self.plan, &self.space, Chance::new(0)));
         for (place, name) in ["policy", "value"].into_iter().enumerate() {
             let network = &mut brain.networks[place];
-            network.parameters = network.load(name, file)?;
-            brain.adams[place] = Adam::load(&format!("adam.{name}"), network, file)?;
+            let loaded = network.load(name, file)?;
+            network.parameters_mut().copy_from_slice(&loaded);
+            brain.adams[place] = Adam::load(&format!("adam.{name}"), &**network, file)?;
         }
         let counts = array(file, "counts", &[7])?;
-        let width = self.space.features.len();
+        let features = self.space.features.len();
+        let width = self.plan.network.sight(features).width();
         let rollout = Experience::load("rollout", width, usize::MAX, file)?;
         if rollout.actions.iter().any(|&action| usize::from(action) >= self.space.menu.len()) {
             return Err(PolicyFileError::Mismatch {
@@ -560,7 +574,7 @@ impl Learner for ActorCritic {
                 needed: format!("actions below {}", self.space.menu.len()),
             });
         }
-        let moments = self.moments.as_ref().map(|_| Moments::load("observations", width, file)).transpose()?;
+        let moments = self.moments.as_ref().map(|_| Moments::load("observations", features, file)).transpose()?;
         let scale = self.scale.as_ref().map(|_| ReturnScale::load("rewards", file)).transpose()?;
         let count = |place: usize| counts[place] as u64;
         self.counts = Counts {

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::approximator::{Approximator, SlabArray};
 use super::checks::array;
-use super::kernels::padded;
 use super::layers::{Layers, Trace};
-use super::network::NetworkMut;
-use super::optimiser::{OptimiserSettings, clipping};
+use super::optimiser::{Adam, OptimiserSettings, clipping, step};
 use crate::base::{PolicyFile, PolicyFileError, TensorData};
 
 /// Slots that a thread takes at a time.
@@ -75,6 +74,33 @@ impl BankWeights {
     }
 }
 
+/// A network of a bank and Adam's memory of it.
+pub(super) struct Slot<'a> {
+    layers: &'a Layers,
+    parameters: &'a mut [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+    steps: &'a mut u64,
+}
+
+impl Slot<'_> {
+    /// Copies it into a network of its own of the same layers, to be worked on by who knows no bank.
+    pub fn lend(&self, network: &mut dyn Approximator, adam: &mut Adam) {
+        network.parameters_mut().copy_from_slice(self.parameters);
+        adam.first.copy_from_slice(self.first);
+        adam.second.copy_from_slice(self.second);
+        adam.steps = *self.steps;
+    }
+
+    /// Copies it back.
+    pub fn take_back(&mut self, network: &dyn Approximator, adam: &Adam) {
+        self.parameters.copy_from_slice(network.parameters());
+        self.first.copy_from_slice(&adam.first);
+        self.second.copy_from_slice(&adam.second);
+        *self.steps = adam.steps;
+    }
+}
+
 /// What one network of a bank is worked on with; kept by a thread from network to network.
 #[derive(Debug, Default)]
 struct Desk {
@@ -133,17 +159,12 @@ impl Bank {
     }
 
     /// All networks in the order of their slots, to be changed side by side.
-    pub(super) fn networks(&mut self) -> impl IndexedParallelIterator<Item = NetworkMut<'_>> {
+    pub(super) fn networks(&mut self) -> impl IndexedParallelIterator<Item = Slot<'_>> {
         let (count, layers) = (self.layers.parameters(), &*self.layers);
         let moments = self.first.par_chunks_mut(count).zip(self.second.par_chunks_mut(count));
         let weights = Arc::make_mut(&mut self.weights).par_chunks_mut(count);
-        weights.zip(moments).zip(&mut self.steps).map(move |((parameters, (first, second)), steps)| NetworkMut {
-            layers,
-            parameters,
-            first,
-            second,
-            steps,
-        })
+        let slots = weights.zip(moments).zip(&mut self.steps);
+        slots.map(move |((parameters, (first, second)), steps)| Slot { layers, parameters, first, second, steps })
     }
 
     /// One step of every network towards targets of its own: `rows` rows of features each, `rows` × outputs numbers each
@@ -166,8 +187,8 @@ impl Bank {
         let lessons = features.par_chunks(inputs).zip(targets.par_chunks(outputs));
         let losses = self.networks().zip(lessons).with_min_len(SLOTS).map_init(
             Desk::default,
-            |desk, (mut network, (features, targets))| {
-                let found = network.layers.forward(network.parameters, features, rows, &mut desk.trace);
+            |desk, (slot, (features, targets))| {
+                let found = slot.layers.forward(slot.parameters, features, rows, &mut desk.trace);
                 desk.outputs.clear();
                 desk.outputs.resize(rows * stride, 0.0);
                 let mut loss = 0.0;
@@ -180,12 +201,12 @@ impl Bank {
                     }
                 }
                 desk.gradients.clear();
-                desk.gradients.resize(network.parameters.len(), 0.0);
+                desk.gradients.resize(slot.parameters.len(), 0.0);
                 let batch = (features, rows);
                 let (trace, gradients) = (&mut desk.trace, &mut desk.gradients);
-                network.layers.backward(network.parameters, batch, &desk.outputs, trace, gradients);
+                slot.layers.backward(slot.parameters, batch, &desk.outputs, trace, gradients);
                 let (clip, _) = clipping(&[gradients], settings.gradient_norm);
-                network.step(settings, rate, gradients, clip);
+                step(settings, rate, slot.parameters, (slot.first, slot.second, slot.steps), gradients, clip);
                 loss / outputs as f64
             },
         );
@@ -195,10 +216,9 @@ impl Bank {
     /// Weights, moments and steps as arrays of a saved policy; the first dimension of each is the slot.
     #[must_use]
     pub fn save(&self, name: &str) -> Vec<TensorData> {
-        let slots = Some(self.slots());
-        let mut tensors = self.layers.save(name, &self.weights, slots);
-        tensors.extend(self.layers.save(&format!("adam.{name}.first"), &self.first, slots));
-        tensors.extend(self.layers.save(&format!("adam.{name}.second"), &self.second, slots));
+        let mut tensors = self.save_slabs(name, &self.weights);
+        tensors.extend(self.save_slabs(&format!("adam.{name}.first"), &self.first));
+        tensors.extend(self.save_slabs(&format!("adam.{name}.second"), &self.second));
         let values = self.steps.iter().map(|&steps| steps as f64).collect();
         tensors.push(TensorData { name: format!("adam.{name}.steps"), shape: vec![self.slots()], values });
         tensors
@@ -210,19 +230,36 @@ impl Bank {
     /// When an array is missing, has another shape or holds what is no finite number.
     pub fn load(name: &str, layers: Layers, slots: usize, file: &PolicyFile) -> Result<Self, PolicyFileError> {
         let steps = array(file, &format!("adam.{name}.steps"), &[slots])?;
+        let slabs = |name: &str| load_slabs(&layers, name, slots, file);
         Ok(Self {
-            weights: Arc::new(layers.load(name, file, Some(slots))?),
-            first: layers.load(&format!("adam.{name}.first"), file, Some(slots))?,
-            second: layers.load(&format!("adam.{name}.second"), file, Some(slots))?,
+            weights: Arc::new(slabs(name)?),
+            first: slabs(&format!("adam.{name}.first"))?,
+            second: slabs(&format!("adam.{name}.second"))?,
             steps: steps.into_iter().map(|count| count as u64).collect(),
             layers: Arc::new(layers),
         })
     }
 
-    /// Bytes that `slots` networks of these widths take, weights and moments together.
-    #[must_use]
-    pub fn bytes(widths: &[usize], slots: usize) -> u128 {
-        let numbers: u128 = widths.windows(2).map(|pair| (pair[0] as u128 + 1) * padded(pair[1]) as u128).sum();
-        12 * numbers * slots as u128
+    fn save_slabs(&self, name: &str, slabs: &[f32]) -> Vec<TensorData> {
+        let save = |one: &SlabArray| {
+            let each = slabs.chunks_exact(self.layers.parameters());
+            let values = each.flat_map(|slab| one.values(slab)).map(f64::from).collect();
+            let shape = [&[self.slots()], &one.shape[..]].concat();
+            TensorData { name: format!("{name}.{}", one.name), shape, values }
+        };
+        self.layers.arrays().iter().map(save).collect()
     }
+}
+
+fn load_slabs(layers: &Layers, name: &str, slots: usize, file: &PolicyFile) -> Result<Vec<f32>, PolicyFileError> {
+    let mut slabs = vec![0.0; slots * layers.parameters()];
+    for one in layers.arrays() {
+        let shape = [&[slots], &one.shape[..]].concat();
+        let values = array(file, &format!("{name}.{}", one.name), &shape)?;
+        let each = values.chunks(one.shape.iter().product());
+        for (slab, values) in slabs.chunks_exact_mut(layers.parameters()).zip(each) {
+            one.put(slab, values.iter().map(|&value| value as f32));
+        }
+    }
+    Ok(slabs)
 }

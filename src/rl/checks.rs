@@ -5,7 +5,8 @@ use crate::scenario::{ScenarioError, Section};
 
 /// Refuses rewards and observations that are not finite, naming agent, tick and which.
 pub(super) fn check_finite(batch: &TransitionBatch<'_>) -> Result<(), LearnError> {
-    let width = batch.space.features.len();
+    let names = &batch.space.features;
+    let width = batch.features.len() / batch.agents.len().max(1);
     for (row, &reward) in batch.rewards.iter().enumerate() {
         let bad = |what: String, value: f32| LearnError::NotFinite {
             agent: batch.agents[row],
@@ -19,7 +20,7 @@ pub(super) fn check_finite(batch: &TransitionBatch<'_>) -> Result<(), LearnError
         let columns = row * width..(row + 1) * width;
         for seen in [&batch.features[columns.clone()], &batch.next_features[columns]] {
             if let Some(feature) = seen.iter().position(|value| !value.is_finite()) {
-                return Err(bad(format!("feature \"{}\"", batch.space.features[feature]), seen[feature]));
+                return Err(bad(format!("feature \"{}\"", names[feature % names.len()]), seen[feature]));
             }
         }
     }

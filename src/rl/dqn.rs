@@ -15,10 +15,10 @@ use std::sync::{Arc, OnceLock};
 
 use rand::RngExt;
 
+use super::approximator::Approximator;
 use super::checks::{array, check_finite, check_head, finite, head};
 use super::experience::Experience;
-use super::layers::Trace;
-use super::network::{Network, Worker, over_chunks};
+use super::network::{Trace, Worker, over_chunks};
 use super::network_settings::NormaliseSettings;
 use super::optimiser::{Adam, clipping};
 use super::replay::{Priorities, memory_bytes};
@@ -45,7 +45,9 @@ pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>
     let settings = section.settings::<DqnSettings>()?;
     let capacity = settings.replay as usize;
     let priorities = if settings.prioritised.is_some() { Priorities::bytes(capacity) } else { 0 };
-    let needed = Experience::bytes(space.features.len(), capacity) + priorities + capacity as u128 * 8;
+    let needed = Experience::bytes(settings.network.sight(space.features.len()).width(), capacity)
+        + priorities
+        + capacity as u128 * 8;
     if let Some(there) = memory_bytes().filter(|&there| needed > there) {
         let gigabytes = |bytes: u128| bytes as f64 / 1e9;
         return Err(section.invalid(
@@ -72,11 +74,9 @@ const DECIDE_ROWS: usize = 256;
 /// What an error of nothing has as priority, so that it is drawn again some day.
 const PRIORITY_LEAST: f64 = 1e-3;
 
-fn begin(settings: &DqnSettings, space: &Space, chance: Chance) -> Network {
+fn begin(settings: &DqnSettings, space: &Space, chance: Chance) -> Box<dyn Approximator> {
     let outputs = space.menu.len() + usize::from(settings.dueling);
-    let widths = settings.network.widths(space.features.len(), outputs);
-    let gains = (std::f32::consts::SQRT_2, 1.0);
-    Network::new(&widths, settings.network.nonlinearity(), gains, (chance, WEIGHTS, 0))
+    settings.network.build(space.features.len(), outputs, 1.0, (chance, WEIGHTS, 0))
 }
 
 /// Q(s,a) out of a row of outputs: as it is, or dueling: the state's value behind the advantages.
@@ -100,7 +100,7 @@ struct Published {
     settings: Arc<DqnSettings>,
     space: Space,
     /// Filled at the first decision where nothing was learned or loaded before.
-    network: OnceLock<Network>,
+    network: OnceLock<Box<dyn Approximator>>,
     greedy: bool,
 }
 
@@ -113,6 +113,10 @@ fn exploration(settings: &DqnSettings, tick: Tick) -> f64 {
 }
 
 impl Policy for Published {
+    fn history(&self) -> usize {
+        self.settings.network.history as usize
+    }
+
     fn decide(&self, decisions: &DecisionBatch<'_>, actions: &mut [Action]) -> Result<(), PolicyError> {
         let network = self.network.get_or_init(|| begin(&self.settings, &self.space, decisions.chance));
         let (inputs, stride) = (network.inputs(), network.stride());
@@ -140,14 +144,14 @@ impl Policy for Published {
 /// The network, the one that values, and what the optimiser remembers.
 #[derive(Clone)]
 struct Brain {
-    network: Network,
-    target: Network,
+    network: Box<dyn Approximator>,
+    target: Box<dyn Approximator>,
     adam: Adam,
 }
 
 impl Brain {
-    fn new(network: Network) -> Self {
-        Self { adam: Adam::new(&network), target: network.clone(), network }
+    fn new(network: Box<dyn Approximator>) -> Self {
+        Self { adam: Adam::new(&*network), target: network.clone(), network }
     }
 }
 
@@ -219,7 +223,7 @@ impl Dqn {
         };
         Self {
             brain: None,
-            replay: Experience::new(space.features.len(), capacity),
+            replay: Experience::new(settings.network.sight(space.features.len()).width(), capacity),
             spans: Vec::new(),
             priorities: settings.prioritised.as_ref().map(|_| Priorities::new(capacity)),
             open: BTreeMap::new(),
@@ -229,6 +233,11 @@ impl Dqn {
             settings,
             space,
         }
+    }
+
+    /// Numbers of a row of what was seen.
+    fn width(&self) -> usize {
+        self.settings.network.sight(self.space.features.len()).width()
     }
 
     fn publication(&self, greedy: bool) -> Published {
@@ -241,7 +250,7 @@ impl Dqn {
 
     /// Takes in row `row` of a batch: it completes the returns of earlier decisions, and waits for its own.
     fn keep(&mut self, batch: &TransitionBatch<'_>, row: usize) {
-        let width = self.space.features.len();
+        let width = self.width();
         let agent = batch.agents[row];
         let waiting = self.open.entry(agent).or_default();
         waiting.push_back(Waiting {
@@ -305,7 +314,7 @@ impl Dqn {
             }
             _ => ((0..count).map(|_| draw.random_range(0..self.replay.len())).collect(), vec![1.0; count]),
         };
-        let mut gradients = vec![0.0; brain.network.parameters.len()];
+        let mut gradients = vec![0.0; brain.network.parameters().len()];
         let (replay, spans, actions) = (&self.replay, &self.spans, self.space.menu.len());
         let sums = over_chunks(count, &mut gradients, &mut self.workers, |range, worker, slab| {
             chunk(
@@ -328,7 +337,7 @@ impl Dqn {
             return Err(LearnError::Diverged { tick: batch.tick, steps: self.counts.steps });
         }
         let rate = settings.optimiser.rate(self.counts.transitions);
-        brain.adam.step(&settings.optimiser, rate, &mut brain.network, &gradients, clip);
+        brain.adam.step(&settings.optimiser, rate, &mut *brain.network, &gradients, clip);
         if self.counts.steps.is_multiple_of(settings.target_every) {
             brain.target = brain.network.clone();
         }
@@ -341,7 +350,7 @@ impl Dqn {
     fn head(&self) -> PolicyFile {
         let settings = &self.settings;
         let layout = serde_json::json!({
-            "network": settings.network,
+            "network": settings.network.layout(),
             "normalise": NormaliseSettings::default(),
             "dueling": settings.dueling,
             "replay": settings.replay,
@@ -474,9 +483,9 @@ impl Learner for Dqn {
         // Before the first step the weights are those that any run begins with; here those of chance 0.
         let fresh = || Brain::new(begin(&self.settings, &self.space, Chance::new(0)));
         let brain = self.brain.clone().unwrap_or_else(fresh);
-        file.tensors.extend(brain.network.save("network", &brain.network.parameters));
-        file.tensors.extend(brain.target.save("target", &brain.target.parameters));
-        file.tensors.extend(brain.adam.save("adam", &brain.network));
+        file.tensors.extend(brain.network.save("network", brain.network.parameters()));
+        file.tensors.extend(brain.target.save("target", brain.target.parameters()));
+        file.tensors.extend(brain.adam.save("adam", &*brain.network));
         let Counts { transitions, steps, tick } = self.counts;
         let counts = [u64::from(self.brain.is_some()), transitions, steps, tick];
         let values = counts.map(|count| count as f64).to_vec();
@@ -485,7 +494,7 @@ impl Learner for Dqn {
         let spans: Vec<f64> = self.spans.iter().map(|&span| f64::from(span)).collect();
         file.tensors.push(TensorData { name: "spans".into(), shape: vec![spans.len()], values: spans });
         file.tensors.extend(self.priorities.as_ref().map(|priorities| priorities.save(self.replay.len())));
-        let width = self.space.features.len() + WAITING;
+        let width = self.width() + WAITING;
         let mut open = Vec::new();
         for (agent, waiting) in &self.open {
             for one in waiting {
@@ -502,11 +511,13 @@ impl Learner for Dqn {
     fn load(&mut self, file: &PolicyFile) -> Result<(), PolicyFileError> {
         check_head(file, &self.head(), "networks or replays")?;
         let mut brain = Brain::new(begin(&self.settings, &self.space, Chance::new(0)));
-        brain.network.parameters = brain.network.load("network", file)?;
-        brain.target.parameters = brain.target.load("target", file)?;
-        brain.adam = Adam::load("adam", &brain.network, file)?;
+        for (name, network) in [("network", &mut brain.network), ("target", &mut brain.target)] {
+            let loaded = network.load(name, file)?;
+            network.parameters_mut().copy_from_slice(&loaded);
+        }
+        brain.adam = Adam::load("adam", &*brain.network, file)?;
         let counts = array(file, "counts", &[4])?;
-        let (width, capacity) = (self.space.features.len(), self.settings.replay as usize);
+        let (width, capacity) = (self.width(), self.settings.replay as usize);
         let replay = Experience::load("replay", width, capacity, file)?;
         let spans = array(file, "spans", &[replay.len()])?;
         let missing = || PolicyFileError::MissingTensor { name: "open".into(), shape: vec![0, width + WAITING] };

@@ -25,7 +25,7 @@ pub const fn padded(count: usize) -> usize {
 }
 
 /// Runs with the widest instructions that the processor has.
-fn vectorised<Operation: WithSimd>(operation: Operation) -> Operation::Output {
+pub(super) fn vectorised<Operation: WithSimd>(operation: Operation) -> Operation::Output {
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = V3::try_new() {
         return Simd::vectorize(simd, operation);

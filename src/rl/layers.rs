@@ -4,9 +4,12 @@
 //! Parameters lie in one slab: for each layer its weights, inputs × padded outputs, row-major, then its padded bias.
 //! Padding is zero and stays zero: it has no gradient. Gradients lie in a slab of the same shape.
 
-use super::checks::array;
+use rand::{Rng, RngExt};
+
+use super::approximator::SlabArray;
+use super::candle::Tape;
+use super::encoder_kernels::EncoderTrace;
 use super::kernels::{Nonlinearity, Product, add, padded};
-use crate::base::{PolicyFile, PolicyFileError, TensorData};
 
 /// One dense layer: y = f(x W + b).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,23 +18,100 @@ pub(super) struct Layer {
     pub outputs: usize,
     /// Where its weights begin in the slab; its bias follows them.
     pub start: usize,
-    nonlinearity: Nonlinearity,
+    pub nonlinearity: Nonlinearity,
 }
 
 impl Layer {
-    /// Numbers from one row of weights to the next.
     pub fn width(self) -> usize {
         padded(self.outputs)
     }
 
-    /// Where its bias begins.
     pub fn bias(self) -> usize {
         self.start + self.inputs * self.width()
     }
 
-    /// Where the next layer begins.
     pub fn end(self) -> usize {
         self.bias() + self.width()
+    }
+
+    /// Its weights and its bias, under the names `NAME.weights` and `NAME.bias`.
+    pub fn arrays(self, name: &str) -> [SlabArray; 2] {
+        let (stride, outputs) = (self.width(), self.outputs);
+        let (weights, bias) = (vec![self.inputs, outputs], vec![outputs]);
+        [
+            SlabArray { name: format!("{name}.weights"), shape: weights, start: self.start, stride },
+            SlabArray { name: format!("{name}.bias"), shape: bias, start: self.bias(), stride },
+        ]
+    }
+
+    /// Puts orthogonal weights times `gain` into the slab.
+    pub fn begin(self, parameters: &mut [f32], gain: f32, draw: &mut impl Rng) {
+        let weights = orthogonal(self.inputs, self.outputs, draw);
+        let [of_weights, _] = self.arrays("");
+        of_weights.put(parameters, weights.iter().map(|&value| gain * value as f32));
+    }
+
+    /// Its results for rows that lie `stride` apart.
+    pub fn forward(self, parameters: &[f32], (input, stride): (&[f32], usize), rows: usize, output: &mut Vec<f32>) {
+        output.resize(rows * self.width(), 0.0);
+        Product {
+            sizes: (rows, self.inputs, self.width()),
+            left: input,
+            left_strides: (stride, 1),
+            right: &parameters[self.start..self.bias()],
+            bias: Some(&parameters[self.bias()..self.end()]),
+            output,
+            accumulate: false,
+        }
+        .compute();
+        self.nonlinearity.apply(&mut output[..rows * self.width()]);
+    }
+
+    /// Adds dW = xᵀ dy and db = Σ dy, over the rows in order; dy is that of its sums.
+    pub fn learn(self, (input, stride): (&[f32], usize), rows: usize, above: &[f32], gradients: &mut [f32]) {
+        Product {
+            sizes: (self.inputs, rows, self.width()),
+            left: input,
+            left_strides: (1, stride),
+            right: above,
+            bias: None,
+            output: &mut gradients[self.start..self.bias()],
+            accumulate: true,
+        }
+        .compute();
+        for row in above[..rows * self.width()].chunks(self.width()) {
+            add(&mut gradients[self.bias()..self.end()], row);
+        }
+    }
+
+    /// dx = dy Wᵀ, in rows of whole vectors.
+    pub fn below(
+        self,
+        parameters: &[f32],
+        above: &[f32],
+        rows: usize,
+        transposed: &mut Vec<f32>,
+        below: &mut Vec<f32>,
+    ) {
+        let (width, inputs) = (self.width(), padded(self.inputs));
+        transposed.clear();
+        transposed.resize(self.outputs * inputs, 0.0);
+        for (input, weights) in parameters[self.start..self.bias()].chunks(width).enumerate() {
+            for (output, &weight) in weights[..self.outputs].iter().enumerate() {
+                transposed[output * inputs + input] = weight;
+            }
+        }
+        below.resize(rows * inputs, 0.0);
+        Product {
+            sizes: (rows, self.outputs, inputs),
+            left: above,
+            left_strides: (width, 1),
+            right: transposed,
+            bias: None,
+            output: below,
+            accumulate: false,
+        }
+        .compute();
     }
 }
 
@@ -45,6 +125,8 @@ pub struct Trace {
     results: Vec<Vec<f32>>,
     gradients: [Vec<f32>; 2],
     transposed: Vec<f32>,
+    pub(super) encoder: EncoderTrace,
+    pub(super) tape: Tape,
 }
 
 impl Layers {
@@ -69,6 +151,11 @@ impl Layers {
     /// The layers.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Layer> + ExactSizeIterator {
         self.0.iter()
+    }
+
+    /// The layers themselves.
+    pub(super) fn into_vec(self) -> Vec<Layer> {
+        self.0
     }
 
     /// Parameters of all of them, padding included.
@@ -108,19 +195,7 @@ impl Layers {
                 None => (features, layer.inputs),
                 Some(results) => (&results[..], padded(layer.inputs)),
             };
-            let output = &mut after[0];
-            output.resize(rows * layer.width(), 0.0);
-            Product {
-                sizes: (rows, layer.inputs, layer.width()),
-                left: input,
-                left_strides: (stride, 1),
-                right: &parameters[layer.start..layer.bias()],
-                bias: Some(&parameters[layer.bias()..layer.end()]),
-                output,
-                accumulate: false,
-            }
-            .compute();
-            layer.nonlinearity.apply(&mut output[..rows * layer.width()]);
+            layer.forward(parameters, (input, stride), rows, &mut after[0]);
         }
         &trace.results[self.0.len() - 1][..rows * self.stride()]
     }
@@ -135,95 +210,59 @@ impl Layers {
         trace: &mut Trace,
         gradients: &mut [f32],
     ) {
-        let Trace { results, gradients: [above, below], transposed } = trace;
+        let Trace { results, gradients: [above, below], transposed, .. } = trace;
         above.clear();
         above.extend_from_slice(&output_gradients[..rows * self.stride()]);
         for (place, layer) in self.0.iter().enumerate().rev() {
-            let (width, inputs) = (layer.width(), padded(layer.inputs));
+            let width = layer.width();
             layer.nonlinearity.differentiate(&results[place][..rows * width], &mut above[..rows * width]);
-            let (input, stride) = match place.checked_sub(1) {
+            let input = match place.checked_sub(1) {
                 None => (features, layer.inputs),
-                Some(before) => (&results[before][..], inputs),
+                Some(before) => (&results[before][..], padded(layer.inputs)),
             };
-            // dW = xᵀ dy and db = Σ dy, over the rows in order.
-            Product {
-                sizes: (layer.inputs, rows, width),
-                left: input,
-                left_strides: (1, stride),
-                right: above,
-                bias: None,
-                output: &mut gradients[layer.start..layer.bias()],
-                accumulate: true,
-            }
-            .compute();
-            for row in above[..rows * width].chunks(width) {
-                add(&mut gradients[layer.bias()..layer.end()], row);
-            }
+            layer.learn(input, rows, above, gradients);
             if place == 0 {
                 break;
             }
-            // dx = dy Wᵀ.
-            transposed.clear();
-            transposed.resize(layer.outputs * inputs, 0.0);
-            for (input, weights) in parameters[layer.start..layer.bias()].chunks(width).enumerate() {
-                for (output, &weight) in weights[..layer.outputs].iter().enumerate() {
-                    transposed[output * inputs + input] = weight;
-                }
-            }
-            below.resize(rows * inputs, 0.0);
-            Product {
-                sizes: (rows, layer.outputs, inputs),
-                left: above,
-                left_strides: (width, 1),
-                right: transposed,
-                bias: None,
-                output: below,
-                accumulate: false,
-            }
-            .compute();
+            layer.below(parameters, above, rows, transposed, below);
             std::mem::swap(above, below);
         }
     }
 
-    /// Parameters, or moments of the same shape, as arrays of a saved policy, padding left out, under names that begin
-    /// with `name`: of one network, or of `networks` of them, whose slabs follow each other.
+    /// Where the arrays of each layer lie in a slab.
     #[must_use]
-    pub fn save(&self, name: &str, slabs: &[f32], networks: Option<usize>) -> Vec<TensorData> {
-        let shape = |of: &[usize]| networks.into_iter().chain(of.iter().copied()).collect();
-        let each = || slabs.chunks_exact(self.parameters());
-        let mut tensors = Vec::new();
-        for (place, layer) in self.0.iter().enumerate() {
-            let rows = each().flat_map(|slab| slab[layer.start..layer.bias()].chunks(layer.width()));
-            let weights = rows.flat_map(|row| &row[..layer.outputs]).map(|&value| f64::from(value)).collect();
-            let bias = each().flat_map(|slab| &slab[layer.bias()..][..layer.outputs]);
-            let bias = bias.map(|&value| f64::from(value)).collect();
-            let name = |part: &str| format!("{name}.{place}.{part}");
-            let weights_shape = shape(&[layer.inputs, layer.outputs]);
-            tensors.push(TensorData { name: name("weights"), shape: weights_shape, values: weights });
-            tensors.push(TensorData { name: name("bias"), shape: shape(&[layer.outputs]), values: bias });
-        }
-        tensors
+    pub fn arrays(&self) -> Vec<SlabArray> {
+        self.0.iter().enumerate().flat_map(|(place, layer)| layer.arrays(&place.to_string())).collect()
     }
+}
 
-    /// The slabs that [`Self::save`] made arrays of.
-    ///
-    /// # Errors
-    /// When an array is missing, has another shape or holds what is no finite number.
-    pub fn load(&self, name: &str, file: &PolicyFile, networks: Option<usize>) -> Result<Vec<f32>, PolicyFileError> {
-        let shape = |of: &[usize]| networks.into_iter().chain(of.iter().copied()).collect::<Vec<_>>();
-        let mut slabs = vec![0.0; self.parameters() * networks.unwrap_or(1)];
-        for (place, layer) in self.0.iter().enumerate() {
-            let find = |part: &str, of: &[usize]| array(file, &format!("{name}.{place}.{part}"), &shape(of));
-            let weights = find("weights", &[layer.inputs, layer.outputs])?;
-            let bias = find("bias", &[layer.outputs])?;
-            let each = weights.chunks(layer.inputs * layer.outputs).zip(bias.chunks(layer.outputs));
-            for (slab, (weights, bias)) in slabs.chunks_exact_mut(self.parameters()).zip(each) {
-                let rows = slab[layer.start..layer.end()].chunks_mut(layer.width());
-                for (row, values) in rows.zip(weights.chunks(layer.outputs).chain([bias])) {
-                    row.iter_mut().zip(values).for_each(|(to, &from)| *to = from as f32);
-                }
+/// A matrix of inputs × outputs with orthonormal rows or columns, whichever are fewer: Gram and Schmidt's, twice over,
+/// on normal draws.
+pub(super) fn orthogonal(inputs: usize, outputs: usize, draw: &mut impl Rng) -> Vec<f64> {
+    let (count, length) = (inputs.min(outputs), inputs.max(outputs));
+    let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
+    while vectors.len() < count {
+        let mut vector: Vec<f64> = (0..length).map(|_| normal(draw)).collect();
+        for _ in 0..2 {
+            for other in &vectors {
+                let shared: f64 = vector.iter().zip(other).map(|(left, right)| left * right).sum();
+                vector.iter_mut().zip(other).for_each(|(value, other)| *value -= shared * other);
             }
         }
-        Ok(slabs)
+        let length = vector.iter().map(|value| value * value).sum::<f64>().sqrt();
+        if length > 1e-6 {
+            for value in &mut vector {
+                *value /= length;
+            }
+            vectors.push(vector);
+        }
     }
+    let at = |row: usize, column: usize| if inputs <= outputs { vectors[row][column] } else { vectors[column][row] };
+    (0..inputs * outputs).map(|place| at(place / outputs, place % outputs)).collect()
+}
+
+/// A standard normal number (Box and Muller 1958).
+fn normal(draw: &mut impl Rng) -> f64 {
+    let (radius, angle): (f64, f64) = (draw.random(), draw.random());
+    (-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }

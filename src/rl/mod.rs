@@ -3,11 +3,15 @@
 
 mod a2c;
 mod actor_critic;
+mod approximator;
 mod bank;
+mod candle;
 mod checks;
 mod discretise;
 mod double_q;
 mod dqn;
+mod encoder;
+mod encoder_kernels;
 mod expected_sarsa;
 mod experience;
 mod kernels;
@@ -22,6 +26,7 @@ mod q_learning;
 mod reinforce;
 mod replay;
 mod sarsa;
+mod sight;
 mod tabular;
 mod value_iteration;
 
@@ -29,19 +34,23 @@ use crate::base::{Learner, Space};
 use crate::scenario::{Kind, ScenarioError, Section};
 
 pub use actor_critic::{ActorCritic, Enough, Plan};
+pub use approximator::{Approximator, SlabArray};
 pub use bank::{Bank, BankWeights};
+pub use candle::CandleNetwork;
 pub use discretise::{Discretiser, StateFeature};
 pub use double_q::DoubleQ;
 pub use dqn::{Dqn, DqnSettings, PrioritySettings};
+pub use encoder::{EncoderSizes, TransformerEncoder};
 pub use expected_sarsa::ExpectedSarsa;
 pub use kernels::{Nonlinearity, Product, padded};
 pub use layers::{Layers, Trace};
 pub use network::{Network, begin_parameters};
-pub use network_settings::{Activation, NetworkSettings, NormaliseSettings};
+pub use network_settings::{Activation, EncoderSettings, Engine, NetworkSettings, NormaliseSettings};
 pub use optimiser::{Adam, OptimiserSettings, Schedule};
 pub use q_learning::{KIND as Q_LEARNING, QLearning};
 pub use replay::Priorities;
 pub use sarsa::Sarsa;
+pub use sight::Sight;
 pub use tabular::{Tabular, TabularSettings, Target};
 pub use value_iteration::{action_value, greedy_policy, policy_values, start_value, value_iteration};
 

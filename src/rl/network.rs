@@ -1,13 +1,12 @@
-//! A network: dense layers with parameters of their own, how they begin and how they are kept, and gradients of a batch
-//! over all threads.
+//! A network of dense layers with parameters of its own, and gradients of a batch over all threads.
 
-use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
+use super::approximator::{Approximator, SlabArray};
 use super::kernels::{Nonlinearity, add};
-use super::layers::{Layers, Trace};
-use super::optimiser::Adam;
-use crate::base::{Chance, PolicyFile, PolicyFileError, Purpose, TensorData};
+use super::layers::Layers;
+pub use super::layers::Trace;
+use crate::base::{Chance, Purpose};
 
 /// Rows of which one thread computes the gradient. Fixed, and partial sums are added in order, so that neither threads
 /// nor their number can change a bit.
@@ -16,7 +15,7 @@ pub const CHUNK_ROWS: usize = 64;
 /// Layers and their parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    layers: Layers,
+    pub(super) layers: Layers,
     /// Weights and biases of all layers.
     pub parameters: Vec<f32>,
 }
@@ -34,12 +33,7 @@ pub fn begin_parameters(
     for (place, layer) in layers.iter().enumerate() {
         let gain = if place + 1 == count { last_gain } else { gain };
         let mut draw = chance.keyed(purpose, number, place as u64);
-        let weights = orthogonal(layer.inputs, layer.outputs, &mut draw);
-        for (row, values) in weights.chunks(layer.outputs).enumerate() {
-            for (column, &value) in values.iter().enumerate() {
-                parameters[layer.start + row * layer.width() + column] = gain * value as f32;
-            }
-        }
+        layer.begin(&mut parameters, gain, &mut draw);
     }
     parameters
 }
@@ -53,16 +47,6 @@ impl Network {
     pub fn new(widths: &[usize], hidden: Nonlinearity, gains: (f32, f32), drawn: (Chance, Purpose, u64)) -> Self {
         let layers = Layers::new(widths, hidden);
         let parameters = begin_parameters(&layers, gains, drawn);
-        Self { layers, parameters }
-    }
-
-    /// A network of these layers with these parameters.
-    ///
-    /// # Panics
-    /// When there are more or fewer than the layers have.
-    #[must_use]
-    pub fn with(layers: Layers, parameters: Vec<f32>) -> Self {
-        assert_eq!(layers.parameters(), parameters.len(), "parameters of other layers");
         Self { layers, parameters }
     }
 
@@ -101,41 +85,51 @@ impl Network {
     ) {
         self.layers.backward(&self.parameters, (features, rows), output_gradients, trace, gradients);
     }
-
-    /// The parameters as arrays of a saved policy, under names that begin with `name`; `slab` is the parameters
-    /// themselves, or moments of the same shape.
-    #[must_use]
-    pub fn save(&self, name: &str, slab: &[f32]) -> Vec<TensorData> {
-        self.layers.save(name, slab, None)
-    }
-
-    /// The slab that [`Self::save`] made arrays of.
-    ///
-    /// # Errors
-    /// When an array is missing, has another shape or holds what is no finite number.
-    pub fn load(&self, name: &str, file: &PolicyFile) -> Result<Vec<f32>, PolicyFileError> {
-        self.layers.load(name, file, None)
-    }
-
-    /// The network with Adam's memory of it, to be changed where they stand.
-    pub(super) fn with_memory<'a>(&'a mut self, adam: &'a mut Adam) -> NetworkMut<'a> {
-        NetworkMut {
-            layers: &self.layers,
-            parameters: &mut self.parameters,
-            first: &mut adam.first,
-            second: &mut adam.second,
-            steps: &mut adam.steps,
-        }
-    }
 }
 
-/// A network and Adam's memory of its gradients, wherever they are kept.
-pub(super) struct NetworkMut<'a> {
-    pub layers: &'a Layers,
-    pub parameters: &'a mut [f32],
-    pub first: &'a mut [f32],
-    pub second: &'a mut [f32],
-    pub steps: &'a mut u64,
+impl Approximator for Network {
+    fn inputs(&self) -> usize {
+        self.inputs()
+    }
+
+    fn outputs(&self) -> usize {
+        self.outputs()
+    }
+
+    fn stride(&self) -> usize {
+        self.stride()
+    }
+
+    fn parameters(&self) -> &[f32] {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut [f32] {
+        &mut self.parameters
+    }
+
+    fn forward<'t>(&self, features: &[f32], rows: usize, trace: &'t mut Trace) -> &'t [f32] {
+        self.forward(features, rows, trace)
+    }
+
+    fn backward(
+        &self,
+        features: &[f32],
+        rows: usize,
+        output_gradients: &[f32],
+        trace: &mut Trace,
+        gradients: &mut [f32],
+    ) {
+        self.backward(features, rows, output_gradients, trace, gradients);
+    }
+
+    fn arrays(&self) -> Vec<SlabArray> {
+        self.layers.arrays()
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Approximator> {
+        Box::new(self.clone())
+    }
 }
 
 /// Sums over the rows of a batch, computed in chunks of [`CHUNK_ROWS`] rows on all threads and added in order. `chunk`
@@ -180,35 +174,4 @@ pub struct Worker {
     pub features: Vec<f32>,
     /// Gradients of outputs.
     pub outputs: Vec<f32>,
-}
-
-/// A matrix of inputs × outputs with orthonormal rows or columns, whichever are fewer: Gram and Schmidt's, twice over,
-/// on normal draws.
-fn orthogonal(inputs: usize, outputs: usize, draw: &mut impl Rng) -> Vec<f64> {
-    let (count, length) = (inputs.min(outputs), inputs.max(outputs));
-    let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
-    while vectors.len() < count {
-        let mut vector: Vec<f64> = (0..length).map(|_| normal(draw)).collect();
-        for _ in 0..2 {
-            for other in &vectors {
-                let shared: f64 = vector.iter().zip(other).map(|(left, right)| left * right).sum();
-                vector.iter_mut().zip(other).for_each(|(value, other)| *value -= shared * other);
-            }
-        }
-        let length = vector.iter().map(|value| value * value).sum::<f64>().sqrt();
-        if length > 1e-6 {
-            for value in &mut vector {
-                *value /= length;
-            }
-            vectors.push(vector);
-        }
-    }
-    let at = |row: usize, column: usize| if inputs <= outputs { vectors[row][column] } else { vectors[column][row] };
-    (0..inputs * outputs).map(|place| at(place / outputs, place % outputs)).collect()
-}
-
-/// A standard normal number (Box and Muller 1958).
-fn normal(draw: &mut impl Rng) -> f64 {
-    let (radius, angle): (f64, f64) = (draw.random(), draw.random());
-    (-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }

@@ -4,9 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::approximator::Approximator;
 use super::checks::array;
 use super::kernels::{AdamStep, norm};
-use super::network::{Network, NetworkMut};
 use crate::base::{PolicyFile, PolicyFileError, TensorData};
 use crate::scenario::{ScenarioError, Section};
 
@@ -118,8 +118,8 @@ pub struct Adam {
 impl Adam {
     /// With no step taken.
     #[must_use]
-    pub fn new(network: &Network) -> Self {
-        let count = network.parameters.len();
+    pub fn new(network: &dyn Approximator) -> Self {
+        let count = network.parameters().len();
         Self { first: vec![0.0; count], second: vec![0.0; count], steps: 0 }
     }
 
@@ -128,16 +128,17 @@ impl Adam {
         &mut self,
         settings: &OptimiserSettings,
         rate: f64,
-        network: &mut Network,
+        network: &mut dyn Approximator,
         gradients: &[f32],
         scale: f64,
     ) {
-        network.with_memory(self).step(settings, rate, gradients, scale);
+        let Self { first, second, steps } = self;
+        step(settings, rate, network.parameters_mut(), (first, second, steps), gradients, scale);
     }
 
     /// The moments and the number of steps as arrays of a saved policy.
     #[must_use]
-    pub fn save(&self, name: &str, network: &Network) -> Vec<TensorData> {
+    pub fn save(&self, name: &str, network: &dyn Approximator) -> Vec<TensorData> {
         let mut tensors = network.save(&format!("{name}.first"), &self.first);
         tensors.extend(network.save(&format!("{name}.second"), &self.second));
         let steps = TensorData { name: format!("{name}.steps"), shape: vec![1], values: vec![self.steps as f64] };
@@ -149,7 +150,7 @@ impl Adam {
     ///
     /// # Errors
     /// When an array is missing, has another shape or holds what is no finite number.
-    pub fn load(name: &str, network: &Network, file: &PolicyFile) -> Result<Self, PolicyFileError> {
+    pub fn load(name: &str, network: &dyn Approximator, file: &PolicyFile) -> Result<Self, PolicyFileError> {
         Ok(Self {
             first: network.load(&format!("{name}.first"), file)?,
             second: network.load(&format!("{name}.second"), file)?,
@@ -158,24 +159,30 @@ impl Adam {
     }
 }
 
-impl NetworkMut<'_> {
-    /// Takes one step of Adam with step length `rate`, `scale` times the gradients.
-    pub fn step(&mut self, settings: &OptimiserSettings, rate: f64, gradients: &[f32], scale: f64) {
-        *self.steps += 1;
-        let left = |beta: f64| 1.0 - beta.powi(i32::try_from(*self.steps).unwrap_or(i32::MAX));
-        AdamStep {
-            parameters: self.parameters,
-            gradients,
-            first: self.first,
-            second: self.second,
-            scale: scale as f32,
-            betas: (settings.beta1 as f32, settings.beta2 as f32),
-            corrected: ((rate / left(settings.beta1)) as f32, (1.0 / left(settings.beta2)) as f32),
-            epsilon: settings.epsilon as f32,
-            keep: (1.0 - rate * settings.weight_decay) as f32,
-        }
-        .take();
+/// One step of Adam with step length `rate`, `scale` times the gradients, for parameters and their moments and steps
+/// wherever they are kept.
+pub(super) fn step(
+    settings: &OptimiserSettings,
+    rate: f64,
+    parameters: &mut [f32],
+    (first, second, steps): (&mut [f32], &mut [f32], &mut u64),
+    gradients: &[f32],
+    scale: f64,
+) {
+    *steps += 1;
+    let left = |beta: f64| 1.0 - beta.powi(i32::try_from(*steps).unwrap_or(i32::MAX));
+    AdamStep {
+        parameters,
+        gradients,
+        first,
+        second,
+        scale: scale as f32,
+        betas: (settings.beta1 as f32, settings.beta2 as f32),
+        corrected: ((rate / left(settings.beta1)) as f32, (1.0 / left(settings.beta2)) as f32),
+        epsilon: settings.epsilon as f32,
+        keep: (1.0 - rate * settings.weight_decay) as f32,
     }
+    .take();
 }
 
 /// The factor that cuts gradients of several networks together to a norm, 1 where they are shorter; and their norm.

@@ -1,7 +1,9 @@
 //! Kernels, gradients and steps against plain 64-bit arithmetic.
 
 use llmagentos::base::{Chance, Purpose};
-use llmagentos::rl::{Adam, Network, Nonlinearity, OptimiserSettings, Priorities, Product, Schedule, Trace, padded};
+use llmagentos::rl::{
+    Adam, Approximator as _, Network, Nonlinearity, OptimiserSettings, Priorities, Product, Schedule, Trace, padded,
+};
 use rand::RngExt as _;
 
 const NUMBERS: Purpose = Purpose::named("test.learning.numbers");
