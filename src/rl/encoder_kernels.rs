@@ -8,7 +8,7 @@ use pulp::{Simd, WithSimd};
 
 use super::encoder::{EPSILON, EncoderShape};
 use super::kernels::{LANES, add, padded, vectorised};
-use super::network::Layer;
+use super::layers::Layer;
 
 /// What the way there leaves for the way back, and room for both.
 #[derive(Debug, Default)]
