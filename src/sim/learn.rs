@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::components::{Agent, PolicySlot, Reward, RewardTerms};
 use super::failure::{Failure, SimError};
-use super::minds::{Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
+use super::minds::{Advised, Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
 use super::now::Now;
 use super::pace::{Pace, hold};
 use crate::base::{Action, AgentId, LearnStats, LegalActions, Outcome, TransitionBatch};
@@ -121,6 +121,7 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
     let stats =
         learner.learn(&transitions).map_err(|error| SimError::Learn { policy: entry.name.to_string(), error })?;
     entry.stats = sum(entry.stats, stats);
+    entry.count_advice(&Advised { checked: stats.checked, agreed: stats.agreed, ..Advised::default() });
     Ok(())
 }
 
@@ -144,6 +145,8 @@ fn sum(earlier: LearnStats, later: LearnStats) -> LearnStats {
         entropy: mean(|stats| stats.entropy),
         divergence: mean(|stats| stats.divergence),
         explained_variance: mean(|stats| stats.explained_variance),
+        checked: earlier.checked + later.checked,
+        agreed: earlier.agreed + later.agreed,
     }
 }
 
