@@ -17,8 +17,8 @@ use super::objective::{Shares, explained_variance, mean_and_deviation, surrogate
 use super::optimiser::{Adam, OptimiserSettings, clipping};
 use super::prior::{self, Advice, AdviceSettings, Pull};
 use crate::base::{
-    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, Outcome, Policy, PolicyError,
-    PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
+    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, Outcome, Policy, PolicyError, PolicyFile,
+    PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
 };
 
 /// When transitions have been gathered for long enough.

@@ -5,6 +5,7 @@ mod a2c;
 mod actor_critic;
 mod checks;
 mod discretise;
+mod distilled;
 mod double_q;
 mod dqn;
 mod expected_sarsa;
@@ -29,6 +30,7 @@ use crate::scenario::{Kind, ScenarioError, Section};
 
 pub use actor_critic::{ActorCritic, Enough, Plan};
 pub use discretise::{Discretiser, StateFeature};
+pub use distilled::{Distilled, DistilledSettings, TeacherSettings};
 pub use double_q::DoubleQ;
 pub use dqn::{Dqn, DqnSettings, PrioritySettings};
 pub use expected_sarsa::ExpectedSarsa;
@@ -62,6 +64,7 @@ pub static ALGORITHMS: &[Algorithm] = &[
     Algorithm { kind: &ppo::KIND, build: ppo::build, load_from: ppo::load_from },
     Algorithm { kind: &a2c::KIND, build: a2c::build, load_from: a2c::load_from },
     Algorithm { kind: &dqn::KIND, build: dqn::build, load_from: dqn::load_from },
+    Algorithm { kind: &distilled::KIND, build: distilled::build, load_from: distilled::load_from },
     Algorithm { kind: &reinforce::KIND, build: reinforce::build, load_from: reinforce::load_from },
 ];
 
