@@ -11,9 +11,9 @@ use super::error::AppError;
 use super::forecast::Forecast;
 use super::prepare::Prepared;
 use super::progress::RunBar;
-use super::registry::domain_of;
+use super::registry::{advisors, domain_of};
 use super::run::RunOptions;
-use crate::base::{LanguageError, LanguageModel, PolicyFile};
+use crate::base::{LanguageError, LanguageMind, LanguageModel, PolicyFile};
 use crate::llm::{CallSources, LanguageHub, RecordError, SharedModel};
 use crate::record::{BudgetRow, LanguageRow, PartialReplay, RunFolder, Settled, sha256_hex};
 use crate::scenario::Scenario;
@@ -52,6 +52,9 @@ pub(super) struct Ran {
     pub complete: bool,
 }
 
+/// The policies of a run, and who advises them.
+type Deciders = (Vec<(String, Mind)>, BTreeMap<String, Box<dyn LanguageMind>>);
+
 /// What the run itself is called among its contenders.
 const THIS_RUN: &str = "this run";
 
@@ -76,15 +79,23 @@ impl<'a> Course<'a> {
     /// length would be no comparison.
     pub fn run_all(mut self) -> Result<Ran, AppError> {
         let minds = self.prepared.minds(self.scenario)?;
-        self.ran.learned = self.run("", THIS_RUN, minds, true)?;
+        self.ran.learned = self.run("", THIS_RUN, (minds, advisors(self.scenario)?), true)?;
         self.ran.ticks_run = self.ran.ticks;
         if self.options.compare && self.ran.complete {
-            for Contender { name, group_policy, mind } in contenders(self.scenario, self.prepared, &self.ran.learned)? {
+            for Contender { name, group_policy, policy, mind } in
+                contenders(self.scenario, self.prepared, &self.ran.learned)?
+            {
                 let mut minds = self.prepared.minds(self.scenario)?;
                 if let Some(entry) = minds.iter_mut().find(|(policy, _)| *policy == group_policy) {
                     entry.1 = mind;
                 }
-                self.run(&format!("compare/{name}/"), &name, minds, false)?;
+                let mut advisors = advisors(self.scenario)?;
+                if let Some(advisor) = advisors.remove(&policy) {
+                    advisors.insert(group_policy, advisor);
+                } else {
+                    advisors.remove(&group_policy);
+                }
+                self.run(&format!("compare/{name}/"), &name, (minds, advisors), false)?;
             }
         }
         Ok(self.ran)
@@ -121,11 +132,12 @@ impl<'a> Course<'a> {
     fn simulation(
         &self,
         hub: Arc<LanguageHub>,
-        minds: Vec<(String, Mind)>,
+        (minds, advisors): Deciders,
         messages: bool,
     ) -> Result<Simulation, AppError> {
         let options = Options {
             minds,
+            advisors,
             language: hub,
             data: self.prepared.data.clone(),
             personas: self.prepared.personas.clone(),
@@ -149,7 +161,8 @@ impl<'a> Course<'a> {
             return Ok(None);
         }
         let silent = Arc::new(LanguageHub::new(Vec::new(), None));
-        let simulation = self.simulation(silent, self.prepared.minds(self.scenario)?, false)?;
+        let deciders = (self.prepared.minds(self.scenario)?, advisors(self.scenario)?);
+        let simulation = self.simulation(silent, deciders, false)?;
         let forecast = Forecast::measure(&self.prepared.models, self.domain.forecast(&simulation));
         self.prepared.forget_meters();
         match forecast {
@@ -164,13 +177,13 @@ impl<'a> Course<'a> {
         &mut self,
         place: &str,
         name: &str,
-        minds: Vec<(String, Mind)>,
+        deciders: Deciders,
         messages: bool,
     ) -> Result<BTreeMap<String, PolicyFile>, AppError> {
         let started = Instant::now();
         let (hub, record) = self.hub(place)?;
         let hub = Arc::new(hub);
-        let mut simulation = self.simulation(Arc::clone(&hub), minds, messages)?;
+        let mut simulation = self.simulation(Arc::clone(&hub), deciders, messages)?;
         let label = if place.is_empty() { "running" } else { name };
         let mut bar = RunBar::new(self.scenario.ticks, self.options.quiet, label, self.domain.live());
         let mut stopped_by = None;
@@ -216,7 +229,9 @@ impl<'a> Course<'a> {
             self.ran.partial_replay.insert(phase.to_owned(), replay);
         }
         self.ran.phases.push((phase.to_owned(), started.elapsed()));
-        self.ran.comparison.push((name.to_owned(), self.domain.summary(&simulation)));
+        let mut summary = self.domain.summary(&simulation);
+        summary.extend(simulation.advice_summary());
+        self.ran.comparison.push((name.to_owned(), summary));
         Ok(simulation.learned())
     }
 }

@@ -14,12 +14,13 @@ use super::experience::Experience;
 use super::network::{Trace, Worker, over_chunks};
 use super::network_settings::{NetworkSettings, NormaliseSettings};
 use super::normalise::{Moments, ReturnScale};
-use super::objective::{explained_variance, mean_and_deviation, surrogate};
+use super::objective::{Shares, explained_variance, mean_and_deviation, surrogate};
 use super::optimiser::{Adam, OptimiserSettings, clipping};
+use super::prior::{self, Advice, AdviceSettings, Pull};
 use super::sight::Sight;
 use crate::base::{
-    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, Outcome, Policy, PolicyError,
-    PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
+    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, Outcome, Policy, PolicyError, PolicyFile,
+    PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
 };
 
 /// When transitions have been gathered for long enough.
@@ -64,6 +65,8 @@ pub struct Plan {
     pub normalise_advantages: bool,
     /// Learn at all.
     pub learn: bool,
+    /// A prior of the policy.
+    pub advice: Option<AdviceSettings>,
 }
 
 const WEIGHTS: Purpose = Purpose::named("rl.actor_critic.weights");
@@ -91,6 +94,8 @@ struct Published {
     moments: Option<Moments>,
     /// Take the likeliest action instead of drawing one.
     greedy: bool,
+    /// What advice counts.
+    pull: Pull,
 }
 
 impl Published {
@@ -104,13 +109,17 @@ impl Policy for Published {
         self.sight().history
     }
 
+    fn wants_advice(&self, _: &DecisionBatch<'_>, wanted: &mut [bool]) {
+        wanted.fill(self.pull.weight > 0.0 || (self.pull.divergence > 0.0 && !self.greedy));
+    }
+
     fn decide(&self, decisions: &DecisionBatch<'_>, actions: &mut [Action]) -> Result<(), PolicyError> {
         let network = self.network.get_or_init(|| {
             let [policy, _] = begin(&self.plan, &self.space, decisions.chance);
             policy
         });
         let (inputs, stride) = (network.inputs(), network.stride());
-        let (mut trace, mut seen) = (Trace::default(), Vec::new());
+        let (mut trace, mut seen, mut mixed) = (Trace::default(), Vec::new(), Vec::new());
         for (block, actions) in actions.chunks_mut(DECIDE_ROWS).enumerate() {
             let first = block * DECIDE_ROWS;
             seen.clear();
@@ -121,6 +130,7 @@ impl Policy for Published {
             let outputs = network.forward(&seen, actions.len(), &mut trace);
             for ((row, action), odds) in (first..).zip(actions).zip(outputs.chunks(stride)) {
                 let legal = decisions.legal[row];
+                let odds = self.pull.mixed(odds, decisions.advice(row), &mut mixed);
                 if self.greedy {
                     let better =
                         |best: Action, next: Action| if odds[next.index()] > odds[best.index()] { next } else { best };
@@ -140,27 +150,6 @@ impl Policy for Published {
             }
         }
         Ok(())
-    }
-}
-
-/// What is needed to make probabilities of logarithms of odds: their largest, and the logarithm of the sum.
-struct Shares {
-    log_sum: f32,
-}
-
-impl Shares {
-    fn of(odds: &[f32], legal: LegalActions) -> Self {
-        let most = legal.iter().map(|action| odds[action.index()]).fold(f32::NEG_INFINITY, f32::max);
-        let sum: f32 = legal.iter().map(|action| (odds[action.index()] - most).exp()).sum();
-        Self { log_sum: most + sum.ln() }
-    }
-
-    fn log_probability(&self, odds: &[f32], action: Action) -> f32 {
-        odds[action.index()] - self.log_sum
-    }
-
-    fn probability(&self, odds: &[f32], action: Action) -> f32 {
-        self.log_probability(odds, action).exp()
     }
 }
 
@@ -184,6 +173,7 @@ pub struct ActorCritic {
     space: Space,
     brain: Option<Brain>,
     rollout: Experience,
+    advice: Option<Advice>,
     moments: Option<Moments>,
     scale: Option<ReturnScale>,
     published: Arc<Published>,
@@ -248,9 +238,11 @@ impl ActorCritic {
             network: OnceLock::new(),
             moments: moments.clone(),
             greedy: !plan.learn,
+            pull: plan.advice.as_ref().map_or(Pull::default(), |advice| advice.pull(0)),
         };
         Self {
             brain: None,
+            advice: plan.advice.as_ref().map(|_| Advice::new(space.menu.len())),
             rollout: Experience::new(width, usize::MAX),
             scale: plan.normalise.rewards.then(ReturnScale::default),
             moments,
@@ -268,6 +260,8 @@ impl ActorCritic {
 
     fn publication(&self, greedy: bool) -> Published {
         let network = OnceLock::new();
+        // What advice counts stays as it is while a rollout is gathered, and so it does where one is loaded.
+        let decided = self.counts.transitions - self.rollout.len() as u64;
         if let Some(brain) = &self.brain {
             network.get_or_init(|| brain.networks[0].clone());
         }
@@ -277,6 +271,7 @@ impl ActorCritic {
             network,
             moments: self.moments.clone(),
             greedy,
+            pull: self.plan.advice.as_ref().map_or(Pull::default(), |advice| advice.pull(decided)),
         }
     }
 
@@ -334,10 +329,12 @@ impl ActorCritic {
         stats.error = errors.iter().map(|error| f64::from(error.abs())).sum::<f64>() / rows as f64;
         stats.explained_variance = explained_variance(&values, &returns);
         let policy = &brain.networks[0];
-        let mut before = Vec::with_capacity(rows);
+        let (mut before, mut mixed) = (Vec::with_capacity(rows), Vec::new());
         for (block, features) in seen.chunks(DECIDE_ROWS * policy.inputs()).enumerate() {
             let outputs = policy.forward(features, features.len() / policy.inputs(), &mut trace);
             for (row, odds) in (block * DECIDE_ROWS..).zip(outputs.chunks(policy.stride())) {
+                let advice = self.advice.as_ref().and_then(|advice| advice.row(row));
+                let odds = self.published.pull.mixed(odds, advice, &mut mixed);
                 let shares = Shares::of(odds, rollout.legal[row]);
                 before.push(shares.log_probability(odds, Action(rollout.actions[row])));
             }
@@ -348,6 +345,7 @@ impl ActorCritic {
             sight.observe(moments, &self.rollout.features);
         }
         self.rollout.clear();
+        self.advice.iter_mut().for_each(Advice::clear);
         self.counts.updates += 1;
         self.counts.episodes = 0;
         self.counts.renewed = batch.tick.0;
@@ -384,10 +382,11 @@ impl ActorCritic {
                     (0.0, 1.0)
                 };
                 let (networks, rollout) = (&brain.networks, &self.rollout);
+                let advised = (self.advice.as_ref(), self.published.pull);
                 let sums = over_chunks(rows.len(), &mut gradients, &mut self.workers, |range, worker, slab| {
                     let weight = 1.0 / rows.len() as f32;
                     let scaled = |row: usize| (lessons.advantages[row] - mean) / spread;
-                    chunk(&plan, networks, rollout, lessons, &rows[range], (weight, &scaled), worker, slab)
+                    chunk(&plan, networks, rollout, lessons, advised, &rows[range], (weight, &scaled), worker, slab)
                 });
                 let count = rows.len() as f64;
                 loss += sums.loss / count;
@@ -433,6 +432,7 @@ fn chunk(
     networks: &[Box<dyn Approximator>; 2],
     rollout: &Experience,
     lessons: &Lessons,
+    (advice, pull): (Option<&Advice>, Pull),
     rows: &[usize],
     (weight, advantage): (f32, &dyn Fn(usize) -> f32),
     worker: &mut Worker,
@@ -449,10 +449,13 @@ fn chunk(
 
     let stride = policy.stride();
     let outputs = policy.forward(&worker.features, rows.len(), &mut worker.traces[0]);
+    let mut mixed = Vec::new();
     worker.outputs.clear();
     worker.outputs.resize(rows.len() * stride, 0.0);
     for ((&row, odds), gradients) in rows.iter().zip(outputs.chunks(stride)).zip(worker.outputs.chunks_mut(stride)) {
         let (legal, action) = (rollout.legal[row], Action(rollout.actions[row]));
+        let advised = advice.and_then(|advice| advice.row(row));
+        let odds = pull.mixed(odds, advised, &mut mixed);
         let shares = Shares::of(odds, legal);
         let log_ratio = shares.log_probability(odds, action) - lessons.before[row];
         let (gain, slope) = surrogate(plan.clip, log_ratio, advantage(row));
@@ -463,6 +466,15 @@ fn chunk(
             let chosen = if other == action { 1.0 } else { 0.0 };
             let of_entropy = -probability * (log + entropy);
             gradients[other.index()] = -weight * (slope * (chosen - probability) + plan.entropy * of_entropy);
+        }
+        if let Some(advised) = advised.filter(|_| pull.divergence > 0.0) {
+            let of = |action: usize| odds[action] - shares.log_sum;
+            let divergence = prior::divergence(legal, advised, of);
+            for other in legal.iter().map(Action::index) {
+                let slope = of(other).exp() * (of(other) - advised[other] - divergence);
+                gradients[other] += weight * pull.divergence * slope;
+            }
+            sums.loss += f64::from(pull.divergence * divergence);
         }
         sums.loss -= f64::from(gain + plan.entropy * entropy);
         sums.entropy += f64::from(entropy);
@@ -494,13 +506,16 @@ impl Learner for ActorCritic {
             reward: batch.rewards.iter().map(|&reward| f64::from(reward)).sum(),
             ..LearnStats::default()
         };
+        (stats.checked, stats.agreed) = prior::compare(batch);
         if !self.plan.learn {
             return Ok(stats);
         }
         if batch.tick.0 < self.counts.tick {
             // Another run goes on with what an earlier one learned: its open rollout is not continued.
             self.rollout.clear();
+            self.advice.iter_mut().for_each(Advice::clear);
             self.counts = Counts { episodes: 0, renewed: 0, ..self.counts };
+            self.publish();
         }
         self.counts.tick = batch.tick.0;
         for (row, outcome) in batch.outcomes.iter().enumerate() {
@@ -511,6 +526,7 @@ impl Learner for ActorCritic {
                 scale.observe(batch.agents[row], batch.rewards[row], self.plan.discount, ended(outcome));
             }
             self.rollout.push(batch, row, batch.rewards[row]);
+            self.advice.iter_mut().for_each(|advice| advice.push(batch, row));
             self.counts.transitions += 1;
             self.counts.episodes += u64::from(ended(outcome));
         }
@@ -552,6 +568,7 @@ impl Learner for ActorCritic {
         let values = counts.map(|count| count as f64).to_vec();
         file.tensors.push(TensorData { name: "counts".into(), shape: vec![values.len()], values });
         file.tensors.extend(self.rollout.save("rollout"));
+        file.tensors.extend(self.advice.as_ref().map(Advice::save));
         file.tensors.extend(self.moments.as_ref().map(|moments| moments.save("observations")));
         file.tensors.extend(self.scale.iter().flat_map(|scale| scale.save("rewards")));
         file.tensors.sort_by(|left, right| left.name.cmp(&right.name));
@@ -578,6 +595,8 @@ impl Learner for ActorCritic {
                 needed: format!("actions below {}", self.space.menu.len()),
             });
         }
+        let load = |_: &Advice| Advice::load(self.space.menu.len(), rollout.len(), file);
+        let advice = self.advice.as_ref().map(load).transpose()?;
         let moments = self.moments.as_ref().map(|_| Moments::load("observations", features, file)).transpose()?;
         let scale = self.scale.as_ref().map(|_| ReturnScale::load("rewards", file)).transpose()?;
         let count = |place: usize| counts[place] as u64;
@@ -590,7 +609,7 @@ impl Learner for ActorCritic {
             tick: count(6),
         };
         self.brain = (count(0) == 1).then_some(brain);
-        (self.rollout, self.moments, self.scale) = (rollout, moments, scale);
+        (self.rollout, self.moments, self.scale, self.advice) = (rollout, moments, scale, advice);
         self.publish();
         Ok(())
     }

@@ -8,6 +8,7 @@ mod bank;
 mod candle;
 mod checks;
 mod discretise;
+mod distilled;
 mod double_q;
 mod dqn;
 mod encoder;
@@ -22,6 +23,7 @@ mod normalise;
 mod objective;
 mod optimiser;
 mod ppo;
+mod prior;
 mod q_learning;
 mod reinforce;
 mod replay;
@@ -38,6 +40,7 @@ pub use approximator::{Approximator, SlabArray};
 pub use bank::{Bank, BankWeights};
 pub use candle::CandleNetwork;
 pub use discretise::{Discretiser, StateFeature};
+pub use distilled::{Distilled, DistilledSettings, TeacherSettings};
 pub use double_q::DoubleQ;
 pub use dqn::{Dqn, DqnSettings, PrioritySettings};
 pub use encoder::{EncoderSizes, TransformerEncoder};
@@ -47,6 +50,7 @@ pub use layers::{Layers, Trace};
 pub use network::{Network, begin_parameters};
 pub use network_settings::{Activation, EncoderSettings, Engine, NetworkSettings, NormaliseSettings};
 pub use optimiser::{Adam, OptimiserSettings, Schedule};
+pub use prior::AdviceSettings;
 pub use q_learning::{KIND as Q_LEARNING, QLearning};
 pub use replay::Priorities;
 pub use sarsa::Sarsa;
@@ -73,6 +77,7 @@ pub static ALGORITHMS: &[Algorithm] = &[
     Algorithm { kind: &ppo::KIND, build: ppo::build, load_from: ppo::load_from },
     Algorithm { kind: &a2c::KIND, build: a2c::build, load_from: a2c::load_from },
     Algorithm { kind: &dqn::KIND, build: dqn::build, load_from: dqn::load_from },
+    Algorithm { kind: &distilled::KIND, build: distilled::build, load_from: distilled::load_from },
     Algorithm { kind: &reinforce::KIND, build: reinforce::build, load_from: reinforce::load_from },
 ];
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::{check_references, check_shape};
+use super::check::{advisor, check_references, check_shape};
 use super::error::{Problems, ScenarioError, check_size};
 use super::language::{LanguageSettings, ModelSection};
 use super::overrides::{self, Override};
@@ -199,6 +199,8 @@ pub struct Scenario {
     pub agents: Vec<AgentGroup>,
     /// `[policy.NAME]` by name.
     pub policies: BTreeMap<String, Section>,
+    /// The policy that advises another one (`advice.from`), by the name of the other.
+    pub advisors: BTreeMap<String, String>,
     /// `[llm.NAME]` by name.
     pub models: BTreeMap<String, Section>,
     /// What every `[llm.NAME]` may say beside its kind's own settings, by name.
@@ -260,6 +262,10 @@ impl Scenario {
         for group in agents.iter_mut().filter(|group| group.name.is_empty()) {
             group.name.clone_from(&group.role);
         }
+        let policies = root.get("policy").and_then(Node::table).into_iter().flatten();
+        let advisors = policies
+            .filter_map(|(name, entry)| Some((name.clone(), advisor(&entry.node)?.text()?.to_owned())))
+            .collect();
         Ok(Self {
             name: file.name,
             title: file.title,
@@ -268,6 +274,7 @@ impl Scenario {
             clock: file.clock,
             agents,
             policies: sections("policy"),
+            advisors,
             models: sections("llm"),
             language: file.llm.into_iter().map(|(name, section)| (name, section.common)).collect(),
             domain,
@@ -277,7 +284,8 @@ impl Scenario {
         })
     }
 
-    /// Checks that every section's kind is known, that its settings are sound, and that a group uses it.
+    /// Checks that every section's kind is known, that its settings are sound, and that a group uses it or a policy that a
+    /// group uses.
     ///
     /// # Errors
     /// The problems of all sections together.
@@ -288,7 +296,10 @@ impl Scenario {
                 problems.extend(error);
             }
         }
-        let policies: BTreeSet<&str> = self.agents.iter().flat_map(AgentGroup::policies).collect();
+        let mut policies: BTreeSet<&str> = self.agents.iter().flat_map(AgentGroup::policies).collect();
+        let advisors = self.advisors.iter().filter(|(advised, _)| policies.contains(advised.as_str()));
+        let advisors: Vec<&str> = advisors.map(|(_, advisor)| advisor.as_str()).collect();
+        policies.extend(advisors);
         let models: BTreeSet<&str> = self.agents.iter().filter_map(|group| group.llm.as_deref()).collect();
         for (key, sections, used) in [("policy", &self.policies, policies), ("llm", &self.models, models)] {
             for section in sections.values().filter(|section| !used.contains(section.name())) {

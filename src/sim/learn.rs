@@ -5,7 +5,7 @@ use bevy_ecs::system::{Query, Res, ResMut};
 use rayon::prelude::*;
 
 use super::failure::{Failure, SimError};
-use super::minds::{Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
+use super::minds::{Advised, Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
 use super::now::Now;
 use super::pace::{Pace, hold};
 use super::rewards::Rewards;
@@ -140,6 +140,7 @@ fn learn_one(
     // The record tells what the world gave.
     stats.reward -= shaped;
     entry.stats = sum(entry.stats, stats);
+    entry.count_advice(&Advised { checked: stats.checked, agreed: stats.agreed, ..Advised::default() });
     Ok(())
 }
 
@@ -163,5 +164,7 @@ fn sum(earlier: LearnStats, later: LearnStats) -> LearnStats {
         entropy: mean(|stats| stats.entropy),
         divergence: mean(|stats| stats.divergence),
         explained_variance: mean(|stats| stats.explained_variance),
+        checked: earlier.checked + later.checked,
+        agreed: earlier.agreed + later.agreed,
     }
 }

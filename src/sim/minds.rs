@@ -160,6 +160,10 @@ pub(super) struct MindEntry {
     pub mind: Mind,
     /// What it sees and may do; fixed by the groups that use it.
     pub space: Space,
+    /// Who is asked for advice before it decides, on the rows for which it wants some.
+    pub advisor: Option<Box<dyn LanguageMind>>,
+    /// What came of that, since the last row of `advice.csv` and in the whole run.
+    pub advised: [Advised; 2],
     /// Who decides from the tick at which `mind` finds the budget of its language model spent.
     pub fallback: Option<Arc<dyn Policy>>,
     /// Whether that tick has come.
@@ -171,6 +175,39 @@ pub(super) struct MindEntry {
     /// Since the last row of `learning.csv`.
     pub stats: LearnStats,
     pub agents: u32,
+}
+
+/// How often a policy's advisor was asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Advised {
+    /// Decisions of the policy, those without a choice among them.
+    pub decisions: u64,
+    /// Those with more than one legal action.
+    pub choices: u64,
+    /// Of these, those on which the advisor was asked.
+    pub asked: u64,
+    /// See [`LearnStats::checked`].
+    pub checked: u64,
+    /// See [`LearnStats::agreed`].
+    pub agreed: u64,
+}
+
+impl Advised {
+    /// Adds what happened later.
+    pub fn add(&mut self, later: &Self) {
+        self.decisions += later.decisions;
+        self.choices += later.choices;
+        self.asked += later.asked;
+        self.checked += later.checked;
+        self.agreed += later.agreed;
+    }
+}
+
+impl MindEntry {
+    /// Counts what its advisor was asked, or compared with.
+    pub fn count_advice(&mut self, later: &Advised) {
+        self.advised.iter_mut().for_each(|count| count.add(later));
+    }
 }
 
 /// The policies of a run, in the order of the scenario's `[policy]` table.
@@ -234,7 +271,7 @@ pub(super) struct Widths {
     pub features: usize,
     pub central: usize,
     pub terms: usize,
-    /// 0 where nobody is asked for advice.
+    /// 0 where there is no advisor.
     pub advice: usize,
 }
 

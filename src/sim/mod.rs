@@ -1,6 +1,7 @@
 //! The engine: agents as entities, the phases of a tick, mail, decisions, learning. Knows no file, no model, no
 //! clock on the wall; what it shares with the other floors is plain data in [`crate::base`].
 
+mod advice;
 mod builder;
 mod components;
 mod decide;
@@ -22,6 +23,7 @@ mod spaces;
 mod speak;
 mod tables;
 
+pub use advice::advice_columns;
 pub use builder::Builder;
 pub use components::{
     Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RewardTerms, RoleId,

@@ -8,6 +8,7 @@ use bevy_ecs::schedule::{
 };
 use bevy_ecs::world::World;
 
+use super::advice::{add_advice_table, advice_summary};
 use super::builder::{AgentTable, Builder};
 use super::decide::{clear_decisions, decide};
 use super::domain::{BuildError, Domain, DomainData};
@@ -24,14 +25,16 @@ use super::rewards::{Rewards, close_rewards, credit_rewards};
 use super::spaces::{population_of, spaces_of_policies};
 use super::speak::{add_tables, write_memories};
 use super::tables::{Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns};
-use crate::base::{Chance, LanguageService, LearnStats, Persona, Policy, PolicyFile, Tick};
-use crate::record::TableSpec;
+use crate::base::{Chance, LanguageMind, LanguageService, LearnStats, Persona, Policy, PolicyFile, Tick};
+use crate::record::{Settled, TableSpec};
 use crate::scenario::Scenario;
 
 /// What a simulation is built from besides its scenario.
 pub struct Options {
     /// One mind for each policy of the scenario, in the order of its names.
     pub minds: Vec<(String, Mind)>,
+    /// Who advises the minds that have an advisor, by the name of the advised.
+    pub advisors: BTreeMap<String, Box<dyn LanguageMind>>,
     /// Answers for agents with a language model.
     pub language: Arc<dyn LanguageService>,
     /// The domain's files.
@@ -86,6 +89,7 @@ impl Simulation {
             })?;
             fallbacks.insert(&group.policy, policy);
         }
+        let mut advisors = options.advisors;
         for (name, mind) in options.minds {
             let Some(space) = spaces.get(&name).cloned() else {
                 let help = "name it in a group (`policy`, `compare`), or leave it out of the minds";
@@ -93,10 +97,24 @@ impl Simulation {
             };
             let fallback = fallbacks.remove(name.as_str());
             let paced = scenario.agents.iter().any(|group| group.policy == name && group.decide_every > 1);
-            let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(Widths::of(&space)));
+            let advisor = advisors.remove(&name);
+            let mut widths = Widths::of(&space);
+            widths.advice = if advisor.is_some() { space.menu.len() } else { 0 };
+            let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(widths));
             let name = Arc::from(name);
-            let stats = LearnStats::default();
-            entries.push(MindEntry { name, mind, space, fallback, fallen: false, paced, memory, stats, agents: 0 });
+            entries.push(MindEntry {
+                name,
+                mind,
+                space,
+                advisor,
+                advised: Default::default(),
+                fallback,
+                fallen: false,
+                paced,
+                memory,
+                stats: LearnStats::default(),
+                agents: 0,
+            });
             batches.push(ObservationBatch::default());
         }
         let mut world = World::new();
@@ -142,6 +160,7 @@ impl Simulation {
             tables.add(message_columns());
         }
         add_tables(&mut world, scenario);
+        add_advice_table(&mut world, scenario);
         let mut tables = world.resource_mut::<Tables>();
         if let Some(agents) = &agents {
             let columns = agent_columns().into_iter().chain(agents.columns.iter().copied()).collect();
@@ -204,6 +223,12 @@ impl Simulation {
     #[must_use]
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// How often advisors were asked and agreed, as lines of a summary; none where no policy that is used has one.
+    #[must_use]
+    pub fn advice_summary(&self) -> Vec<Settled> {
+        advice_summary(self.world.resource::<Minds>())
     }
 
     /// What each learner has learned so far, by policy name.
