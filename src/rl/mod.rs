@@ -40,7 +40,7 @@ pub use dqn::{Dqn, DqnSettings, PrioritySettings};
 pub use encoder::{EncoderSizes, TransformerEncoder};
 pub use expected_sarsa::ExpectedSarsa;
 pub use kernels::{Nonlinearity, Product, padded};
-pub use network::{Network, Trace};
+pub use network::{Network, Trace, Worker, over_chunks};
 pub use network_settings::{Activation, EncoderSettings, Engine, NetworkSettings, NormaliseSettings};
 pub use optimiser::{Adam, OptimiserSettings, Schedule};
 pub use q_learning::{KIND as Q_LEARNING, QLearning};

@@ -12,6 +12,7 @@ use super::builder::{AgentTable, Builder};
 use super::decide::{clear_decisions, decide};
 use super::domain::{BuildError, Domain, DomainData};
 use super::failure::{Failure, SimError, going_on};
+use super::history::Histories;
 use super::language::{Language, LanguageCounted, LanguageQueue, answer_requests};
 use super::learn::{credit_rewards, learn};
 use super::mail::{Mail, Texts, deliver_mail};
@@ -88,10 +89,13 @@ impl Simulation {
             };
             let fallback = fallbacks.remove(name.as_str());
             let paced = scenario.agents.iter().any(|group| group.policy == name && group.decide_every > 1);
-            let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(Widths::of(&space)));
+            let history = mind.history();
+            let histories = (history > 1).then(|| Histories::new(space.features.len(), history));
+            let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(Widths::of(&space, history)));
             let name = Arc::from(name);
             let stats = LearnStats::default();
-            entries.push(MindEntry { name, mind, space, fallback, fallen: false, paced, memory, stats, agents: 0 });
+            let (fallen, agents) = (false, 0);
+            entries.push(MindEntry { name, mind, space, fallback, fallen, paced, histories, memory, stats, agents });
             batches.push(ObservationBatch::default());
         }
         let mut world = World::new();

@@ -12,8 +12,8 @@ mod state;
 pub use cart_pole::CartPole;
 pub use grids::{cliff_walking, frozen_lake, taxi, taxi_legal};
 pub use settings::{
-    CartPoleSettings, CliffWalkingSettings, CoordinationSettings, FrozenLakeSettings, LakeMap, ReferenceSettings,
-    TaxiSettings,
+    CartPoleSettings, CliffWalkingSettings, CoordinationSettings, FrozenLakeSettings, LakeMap, RecallSettings,
+    ReferenceSettings, TaxiSettings,
 };
 
 use crate::base::AgentId;
@@ -28,7 +28,7 @@ use state::{Arena, Play};
 /// Registry entry.
 pub static KIND: Kind = Kind {
     name: "reference",
-    about: "small tasks whose best behaviour is known: a pole on a cart, a frozen lake, a cliff, a taxi, a game of two",
+    about: "small tasks whose best behaviour is known: a pole on a cart, a frozen lake, a cliff, a taxi, a game of two, a cue to be remembered",
     settings: SettingsType::of::<ReferenceSettings>(),
 };
 

@@ -19,6 +19,8 @@ pub struct ReferenceSettings {
     pub taxi: TaxiSettings,
     /// The coordination game; role `coordination`.
     pub coordination: CoordinationSettings,
+    /// The cue to be remembered; role `recall`.
+    pub recall: RecallSettings,
 }
 
 /// `CartPole-v1`.
@@ -81,6 +83,21 @@ pub struct CoordinationSettings {
     /// What both get: row by one's own choice of the one, column by that of the other. At first the climbing game of
     /// Claus and Boutilier (1998).
     pub payoff: [[f64; 3]; 3],
+}
+
+/// A cue that is shown once and asked for later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecallSettings {
+    /// Steps from the cue to the question, at most: an episode draws from 1 to this, each as likely.
+    #[schemars(range(min = 1, max = 1000))]
+    pub delay: u32,
+}
+
+impl Default for RecallSettings {
+    fn default() -> Self {
+        Self { delay: 6 }
+    }
 }
 
 impl Default for CartPoleSettings {

@@ -16,11 +16,14 @@ pub enum Environment {
     Taxi,
     /// The game of two.
     Coordination,
+    /// A cue to be remembered.
+    Recall,
 }
 
 impl Environment {
     /// All, in the order of the roles.
-    pub const ALL: [Self; 5] = [Self::CartPole, Self::FrozenLake, Self::CliffWalking, Self::Taxi, Self::Coordination];
+    pub const ALL: [Self; 6] =
+        [Self::CartPole, Self::FrozenLake, Self::CliffWalking, Self::Taxi, Self::Coordination, Self::Recall];
 
     /// The role's name.
     #[must_use]
@@ -31,6 +34,7 @@ impl Environment {
             Self::CliffWalking => "cliff_walking",
             Self::Taxi => "taxi",
             Self::Coordination => "coordination",
+            Self::Recall => "recall",
         }
     }
 
@@ -41,6 +45,7 @@ impl Environment {
             Self::CliffWalking => "walks along a cliff of its own",
             Self::Taxi => "drives the taxi of a town of its own",
             Self::Coordination => "plays a game of one payoff with a partner",
+            Self::Recall => "sees a cue and is asked for it some steps later",
         }
     }
 
@@ -52,12 +57,13 @@ impl Environment {
             Self::FrozenLake | Self::CliffWalking => &["place", "row", "column"],
             Self::Taxi => &["place", "row", "column", "passenger", "destination"],
             Self::Coordination => &["round", "own_last", "partner_last"],
+            Self::Recall => &["cue", "question"],
         }
     }
 
     fn actions(self) -> &'static [&'static str] {
         match self {
-            Self::CartPole => &["left", "right"],
+            Self::CartPole | Self::Recall => &["left", "right"],
             Self::FrozenLake => &["left", "down", "right", "up"],
             Self::CliffWalking => &["up", "right", "down", "left"],
             Self::Taxi => &["south", "north", "east", "west", "pick_up", "set_down"],

@@ -85,7 +85,7 @@ impl Arena {
             Environment::FrozenLake => Some(&self.lake),
             Environment::CliffWalking => Some(&self.cliff),
             Environment::Taxi => Some(&self.taxi),
-            Environment::CartPole | Environment::Coordination => None,
+            Environment::CartPole | Environment::Coordination | Environment::Recall => None,
         }
     }
 
@@ -97,7 +97,7 @@ impl Arena {
             Environment::FrozenLake => self.settings.frozen_lake.time_limit,
             Environment::CliffWalking => self.settings.cliff_walking.time_limit,
             Environment::Taxi => self.settings.taxi.time_limit,
-            Environment::Coordination => 0,
+            Environment::Coordination | Environment::Recall => 0,
         }
     }
 }
@@ -141,6 +141,8 @@ pub enum Situation {
     Table(usize),
     /// The last choices in the game: one's own and the partner's; none before the first round.
     Game(Option<[u16; 2]>),
+    /// The action that the cue asks for, and steps until the question.
+    Recall(u16, u32),
 }
 
 /// An agent's own copy of its environment. Written in Interpret (a new episode) and Act.
@@ -200,6 +202,11 @@ impl Play {
                 let [own, other] = last.map_or([-1.0, -1.0], |choices| choices.map(f32::from));
                 features.extend([self.steps as f32, own, other]);
                 LegalActions::all(3)
+            }
+            Situation::Recall(cue, left) => {
+                let shown = if self.steps == 0 { 2.0 * f32::from(cue) - 1.0 } else { 0.0 };
+                features.extend([shown, if left == 0 { 1.0 } else { 0.0 }]);
+                LegalActions::all(2)
             }
         }
     }
