@@ -47,7 +47,7 @@ pub use encoder::{EncoderSizes, TransformerEncoder};
 pub use expected_sarsa::ExpectedSarsa;
 pub use kernels::{Nonlinearity, Product, padded};
 pub use layers::{Layers, Trace};
-pub use network::{Network, begin_parameters};
+pub use network::{Network, Worker, begin_parameters, over_chunks};
 pub use network_settings::{Activation, EncoderSettings, Engine, NetworkSettings, NormaliseSettings};
 pub use optimiser::{Adam, OptimiserSettings, Schedule};
 pub use prior::AdviceSettings;

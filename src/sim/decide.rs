@@ -38,7 +38,7 @@ pub(super) fn decide(
         if batch.agents.is_empty() {
             continue;
         }
-        let (width, due, menu) = (entry.space.features.len(), batch.due, entry.space.menu.len());
+        let ((seen, width), due, menu) = (entry.seen(batch), batch.due, entry.space.menu.len());
         let words: Vec<Arc<str>> = if batch.any_words {
             batch.words[..due].iter().map(|&word| speaking.text(word)).collect()
         } else {
@@ -65,7 +65,7 @@ pub(super) fn decide(
                 chance: now.chance,
                 space: &entry.space,
                 agents: &batch.agents[rows.clone()],
-                features: &batch.features[rows.start * width..rows.end * width],
+                features: &seen[rows.start * width..rows.end * width],
                 legal: &batch.legal[rows.clone()],
                 words: if words.is_empty() { &[] } else { &words[rows.clone()] },
                 word_ids: &batch.words[rows.clone()],
@@ -120,7 +120,7 @@ pub(super) fn decide(
                     slot,
                     &Decided {
                         tick: now.tick,
-                        features: &batch.features[row * width..(row + 1) * width],
+                        features: &seen[row * width..(row + 1) * width],
                         central: &batch.central[row * central..(row + 1) * central],
                         legal: batch.legal[row],
                         action,

@@ -21,12 +21,15 @@ pub(super) fn learn(
     paces: Query<&mut Pace>,
 ) {
     let now = *now;
-    for (entry, batch) in minds.entries.iter().zip(&mut observations.batches) {
+    for (entry, batch) in minds.entries.iter_mut().zip(&mut observations.batches) {
         batch.order(entry.space.features.len());
         let central = entry.space.central.len() * batch.agents.len();
         assert_eq!(batch.central.len(), central, "policy {}: every row has all central numbers", entry.name);
         if entry.paced {
             hold(now.tick, batch, entry.space.features.len(), &paces);
+        }
+        if let Some(histories) = &mut entry.histories {
+            histories.follow(batch);
         }
     }
     let outcome: Result<(), SimError> = minds
@@ -48,6 +51,7 @@ fn learn_one(
     batch: &ObservationBatch,
     design: &Rewards,
 ) -> Result<(), SimError> {
+    let seen = entry.seen(batch).0;
     let (Mind::Learning(learner), Some(memory)) = (&mut entry.mind, &mut entry.memory) else { return Ok(()) };
     let Widths { features: width, central: central_width, terms: terms_width, advice: advice_width } = memory.widths();
     // (agent, slot, row of what it sees now); ended episodes have no such row.
@@ -95,7 +99,7 @@ fn learn_one(
             next_central.extend_from_slice(&batch.last_central[row * central_width..(row + 1) * central_width]);
             next_legal.push(batch.last_legal[row]);
         } else if let Some(row) = row {
-            next_features.extend_from_slice(&batch.features[row * width..(row + 1) * width]);
+            next_features.extend_from_slice(&seen[row * width..(row + 1) * width]);
             next_central.extend_from_slice(&batch.central[row * central_width..(row + 1) * central_width]);
             next_legal.push(batch.legal[row]);
         } else {

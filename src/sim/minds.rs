@@ -7,8 +7,10 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::resource::Resource;
 
 use super::components::PolicySlot;
+use super::history::Histories;
 use crate::base::{
     Action, AgentId, LanguageMind, LearnStats, Learner, LegalActions, Outcome, Policy, Space, TextId, Tick,
+    history_width,
 };
 
 /// Who decides: a fixed policy, one that is being learned, or one that asks its agents' language models.
@@ -19,6 +21,17 @@ pub enum Mind {
     Learning(Box<dyn Learner>),
     /// Asks language models, and may remember.
     Language(Box<dyn LanguageMind>),
+}
+
+impl Mind {
+    /// How many observations it decides by.
+    pub(super) fn history(&self) -> usize {
+        match self {
+            Self::Fixed(policy) => policy.history(),
+            Self::Learning(learner) => learner.policy().history(),
+            Self::Language(_) => 1,
+        }
+    }
 }
 
 /// What agents see this tick, batched by policy. The domain hands in rows in Interpret.
@@ -43,6 +56,8 @@ pub(super) struct ObservationBatch {
     pub due: usize,
     /// What each row behind the first `due` goes on doing.
     pub held: Vec<Action>,
+    /// What is decided by where that is more than `features`: known from Learn on.
+    pub seen: Vec<f32>,
     /// What agents saw last in episodes that were cut off, in the order handed in.
     pub last_agents: Vec<AgentId>,
     pub last_features: Vec<f32>,
@@ -117,6 +132,7 @@ impl ObservationBatch {
         self.any_words = false;
         self.due = 0;
         self.held.clear();
+        self.seen.clear();
         self.last_agents.clear();
         self.last_features.clear();
         self.last_central.clear();
@@ -170,6 +186,8 @@ pub(super) struct MindEntry {
     pub fallen: bool,
     /// Whether any of its agents decides more seldom than at every tick.
     pub paced: bool,
+    /// Only where more is decided by than the present.
+    pub histories: Option<Histories>,
     /// Only for learners: decisions whose outcome is open.
     pub memory: Option<DecisionMemory>,
     /// Since the last row of `learning.csv`.
@@ -236,8 +254,21 @@ impl Minds {
         if let Some(memory) = &mut entry.memory {
             memory.leave(slot.slot, agent);
         }
+        if let Some(histories) = &mut entry.histories {
+            histories.leave(agent);
+        }
         if let Mind::Language(mind) = &mut entry.mind {
             mind.leave(agent);
+        }
+    }
+}
+
+impl MindEntry {
+    /// What is decided by, and how many numbers of it a row has.
+    pub fn seen<'b>(&self, batch: &'b ObservationBatch) -> (&'b [f32], usize) {
+        match &self.histories {
+            None => (&batch.features, self.space.features.len()),
+            Some(histories) => (&batch.seen, histories.width()),
         }
     }
 }
@@ -276,9 +307,10 @@ pub(super) struct Widths {
 }
 
 impl Widths {
-    /// Of decisions in this space, without advice.
-    pub fn of(space: &Space) -> Self {
-        Self { features: space.features.len(), central: space.central.len(), terms: space.terms.len(), advice: 0 }
+    /// Of decisions in this space by so many observations, without advice.
+    pub fn of(space: &Space, history: usize) -> Self {
+        let features = history_width(space.features.len(), history);
+        Self { features, central: space.central.len(), terms: space.terms.len(), advice: 0 }
     }
 }
 

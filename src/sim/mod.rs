@@ -7,6 +7,7 @@ mod components;
 mod decide;
 mod domain;
 mod failure;
+mod history;
 mod language;
 mod learn;
 mod limits;

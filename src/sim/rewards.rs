@@ -277,6 +277,9 @@ pub(super) fn credit_rewards(
         if let Some(memory) = &mut entry.memory {
             memory.credit(credit.slot.slot, credit.agent, (credit.value, &credit.terms), credit.outcome);
         }
+        if let Some(histories) = &mut entry.histories {
+            histories.end(credit.agent, credit.outcome);
+        }
         if let Mind::Language(mind) = &mut entry.mind {
             mind.credit(credit.agent, credit.value, credit.outcome);
         }

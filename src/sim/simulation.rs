@@ -13,6 +13,7 @@ use super::builder::{AgentTable, Builder};
 use super::decide::{clear_decisions, decide};
 use super::domain::{BuildError, Domain, DomainData};
 use super::failure::{Failure, SimError, going_on};
+use super::history::Histories;
 use super::language::{Language, LanguageCounted, LanguageQueue, answer_requests};
 use super::learn::learn;
 use super::limits::{close_limits, limit_columns};
@@ -98,7 +99,9 @@ impl Simulation {
             let fallback = fallbacks.remove(name.as_str());
             let paced = scenario.agents.iter().any(|group| group.policy == name && group.decide_every > 1);
             let advisor = advisors.remove(&name);
-            let mut widths = Widths::of(&space);
+            let history = mind.history();
+            let histories = (history > 1).then(|| Histories::new(space.features.len(), history));
+            let mut widths = Widths::of(&space, history);
             widths.advice = if advisor.is_some() { space.menu.len() } else { 0 };
             let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(widths));
             let name = Arc::from(name);
@@ -111,6 +114,7 @@ impl Simulation {
                 fallback,
                 fallen: false,
                 paced,
+                histories,
                 memory,
                 stats: LearnStats::default(),
                 agents: 0,

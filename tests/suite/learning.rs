@@ -2,5 +2,7 @@
 //! learn to hold a pole. The long experiments over five seeds are `cargo bench --bench learning`; figures in
 //! `docs/LEARNING.md`.
 
+mod encoders;
+mod histories;
 mod networks;
 mod poles;

@@ -16,8 +16,8 @@ pub use cart_pole::CartPole;
 pub use grids::{cliff_walking, frozen_lake, taxi, taxi_legal};
 pub use road::{road, road_fuel, road_parts};
 pub use settings::{
-    BarSettings, CartPoleSettings, CliffWalkingSettings, CoordinationSettings, FrozenLakeSettings, LakeMap, ReferenceSettings,
-    RoadSettings, TaxiSettings,
+    BarSettings, CartPoleSettings, CliffWalkingSettings, CoordinationSettings, FrozenLakeSettings, LakeMap,
+    RecallSettings, ReferenceSettings, RoadSettings, TaxiSettings,
 };
 
 use crate::base::AgentId;
@@ -33,7 +33,7 @@ use state::{Arena, Play};
 pub static KIND: Kind = Kind {
     name: "reference",
     about: "small tasks whose best behaviour is known: a pole on a cart, a frozen lake, a cliff, a taxi, a game of two, a \
-            bar, a hilly road",
+            bar, a hilly road, a cue to be remembered",
     settings: SettingsType::of::<ReferenceSettings>(),
 };
 

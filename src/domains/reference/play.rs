@@ -25,6 +25,9 @@ fn begin(play: &mut Play, arena: &Arena, chance: Chance, agent: AgentId) {
         }),
         Environment::Coordination => Situation::Game(None),
         Environment::Bar => Situation::Bar,
+        Environment::Recall => {
+            Situation::Recall(draw.random_range(0..2), draw.random_range(1..=arena.settings.recall.delay))
+        }
         environment => {
             let starts = &arena.tabulated(environment).expect("a table").table.starts;
             Situation::Table(starts[draw.random_range(0..starts.len())])
@@ -102,6 +105,11 @@ pub fn step(
                 let (row, column) = if agent.id < partner { (action.0, other) } else { (other, action.0) };
                 let reward = arena.settings.coordination.payoff[usize::from(row)][usize::from(column)];
                 (reward, play.steps + 1 >= arena.settings.coordination.rounds)
+            }
+            Situation::Recall(cue, left) => {
+                let asked = *left == 0;
+                *left = left.saturating_sub(1);
+                (if asked && action.0 == *cue { 1.0 } else { 0.0 }, asked)
             }
         };
         if play.environment != Environment::Bar {

@@ -23,6 +23,8 @@ pub struct ReferenceSettings {
     pub bar: BarSettings,
     /// The hilly road; role `road`.
     pub road: RoadSettings,
+    /// The cue to be remembered; role `recall`.
+    pub recall: RecallSettings,
 }
 
 /// `CartPole-v1`.
@@ -107,6 +109,21 @@ pub struct RoadSettings {
 impl Default for BarSettings {
     fn default() -> Self {
         Self { capacity: 6.0 }
+    }
+}
+
+/// A cue that is shown once and asked for later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecallSettings {
+    /// Steps from the cue to the question, at most: an episode draws from 1 to this, each as likely.
+    #[schemars(range(min = 1, max = 1000))]
+    pub delay: u32,
+}
+
+impl Default for RecallSettings {
+    fn default() -> Self {
+        Self { delay: 6 }
     }
 }
 

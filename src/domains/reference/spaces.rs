@@ -21,11 +21,13 @@ pub enum Environment {
     Bar,
     /// The hilly road.
     Road,
+    /// A cue to be remembered.
+    Recall,
 }
 
 impl Environment {
     /// All, in the order of the roles.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::CartPole,
         Self::FrozenLake,
         Self::CliffWalking,
@@ -33,6 +35,7 @@ impl Environment {
         Self::Coordination,
         Self::Bar,
         Self::Road,
+        Self::Recall,
     ];
 
     /// The role's name.
@@ -46,6 +49,7 @@ impl Environment {
             Self::Coordination => "coordination",
             Self::Bar => "bar",
             Self::Road => "road",
+            Self::Recall => "recall",
         }
     }
 
@@ -58,6 +62,7 @@ impl Environment {
             Self::Coordination => "plays a game of one payoff with a partner",
             Self::Bar => "goes to the bar on one night of seven, as all others of this role do",
             Self::Road => "drives a lorry of its own over hills, for the way it makes and with the fuel it burns",
+            Self::Recall => "sees a cue and is asked for it some steps later",
         }
     }
 
@@ -71,12 +76,13 @@ impl Environment {
             Self::Coordination => &["round", "own_last", "partner_last"],
             Self::Bar => &["seat"],
             Self::Road => &["slope", "speed"],
+            Self::Recall => &["cue", "question"],
         }
     }
 
     fn actions(self) -> &'static [&'static str] {
         match self {
-            Self::CartPole => &["left", "right"],
+            Self::CartPole | Self::Recall => &["left", "right"],
             Self::FrozenLake => &["left", "down", "right", "up"],
             Self::CliffWalking => &["up", "right", "down", "left"],
             Self::Taxi => &["south", "north", "east", "west", "pick_up", "set_down"],
@@ -96,6 +102,7 @@ impl Environment {
             Self::Coordination => &[("payoff", 1.0)],
             Self::Bar => &[("share", 1.0), ("everyone", 0.0), ("difference", 0.0)],
             Self::Road => &[("way", 1.0), ("fuel", 0.0)],
+            Self::Recall => &[("recalled", 1.0)],
         }
     }
 }

@@ -91,7 +91,7 @@ impl Arena {
             Environment::CliffWalking => Some(&self.cliff),
             Environment::Taxi => Some(&self.taxi),
             Environment::Road => Some(&self.road),
-            Environment::CartPole | Environment::Coordination | Environment::Bar => None,
+            Environment::CartPole | Environment::Coordination | Environment::Bar | Environment::Recall => None,
         }
     }
 
@@ -104,7 +104,7 @@ impl Arena {
             Environment::CliffWalking => self.settings.cliff_walking.time_limit,
             Environment::Taxi => self.settings.taxi.time_limit,
             Environment::Road => self.settings.road.time_limit,
-            Environment::Coordination | Environment::Bar => 0,
+            Environment::Coordination | Environment::Bar | Environment::Recall => 0,
         }
     }
 }
@@ -150,6 +150,8 @@ pub enum Situation {
     Game(Option<[u16; 2]>),
     /// A week's choice of a night.
     Bar,
+    /// The action that the cue asks for, and steps until the question.
+    Recall(u16, u32),
 }
 
 /// An agent's own copy of its environment. Written in Interpret (a new episode) and Act.
@@ -219,6 +221,11 @@ impl Play {
                 let [own, other] = last.map_or([-1.0, -1.0], |choices| choices.map(f32::from));
                 features.extend([self.steps as f32, own, other]);
                 LegalActions::all(3)
+            }
+            Situation::Recall(cue, left) => {
+                let shown = if self.steps == 0 { 2.0 * f32::from(cue) - 1.0 } else { 0.0 };
+                features.extend([shown, if left == 0 { 1.0 } else { 0.0 }]);
+                LegalActions::all(2)
             }
         }
     }
