@@ -6,6 +6,7 @@ mod actor_critic;
 mod approximator;
 mod candle;
 mod checks;
+mod constraint;
 mod discretise;
 mod double_q;
 mod dqn;
@@ -20,6 +21,7 @@ mod normalise;
 mod objective;
 mod optimiser;
 mod ppo;
+mod ppo_lagrangian;
 mod q_learning;
 mod reinforce;
 mod replay;
@@ -67,6 +69,7 @@ pub static ALGORITHMS: &[Algorithm] = &[
     tabular::<expected_sarsa::ExpectedNext>(),
     tabular::<double_q::OthersBest>(),
     Algorithm { kind: &ppo::KIND, build: ppo::build, load_from: ppo::load_from },
+    Algorithm { kind: &ppo_lagrangian::KIND, build: ppo_lagrangian::build, load_from: ppo_lagrangian::load_from },
     Algorithm { kind: &a2c::KIND, build: a2c::build, load_from: a2c::load_from },
     Algorithm { kind: &dqn::KIND, build: dqn::build, load_from: dqn::load_from },
     Algorithm { kind: &reinforce::KIND, build: reinforce::build, load_from: reinforce::load_from },

@@ -16,8 +16,8 @@ pub use cart_pole::CartPole;
 pub use grids::{cliff_walking, frozen_lake, taxi, taxi_legal};
 pub use road::{road, road_fuel, road_parts};
 pub use settings::{
-    BarSettings, CartPoleSettings, CliffWalkingSettings, CoordinationSettings, FrozenLakeSettings, LakeMap, ReferenceSettings,
-    RoadSettings, TaxiSettings,
+    BarSettings, CartPoleSettings, CliffWalkingSettings, CoordinationSettings, FrozenLakeSettings, LakeMap,
+    ReferenceSettings, RoadSettings, TaxiSettings,
 };
 
 use crate::base::AgentId;
@@ -51,7 +51,9 @@ impl Domain for Reference {
 
     fn term_weights(&self, _: &Section, role: &str) -> Result<Vec<f64>, ScenarioError> {
         let environment = Environment::ALL.into_iter().find(|environment| environment.role() == role);
-        Ok(environment.map(|environment| environment.terms().iter().map(|&(_, weight)| weight).collect()).unwrap_or_default())
+        Ok(environment
+            .map(|environment| environment.terms().iter().map(|&(_, weight)| weight).collect())
+            .unwrap_or_default())
     }
 
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError> {

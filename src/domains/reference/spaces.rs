@@ -25,15 +25,8 @@ pub enum Environment {
 
 impl Environment {
     /// All, in the order of the roles.
-    pub const ALL: [Self; 7] = [
-        Self::CartPole,
-        Self::FrozenLake,
-        Self::CliffWalking,
-        Self::Taxi,
-        Self::Coordination,
-        Self::Bar,
-        Self::Road,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::CartPole, Self::FrozenLake, Self::CliffWalking, Self::Taxi, Self::Coordination, Self::Bar, Self::Road];
 
     /// The role's name.
     #[must_use]
