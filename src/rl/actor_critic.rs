@@ -10,6 +10,7 @@ use rand::RngExt;
 
 use super::approximator::Approximator;
 use super::checks::{array, check_finite, check_head, head};
+use super::constraint::{Constraint, Gathered};
 use super::experience::Experience;
 use super::network::{Trace, Worker, over_chunks};
 use super::network_settings::{NetworkSettings, NormaliseSettings};
@@ -19,8 +20,8 @@ use super::optimiser::{Adam, OptimiserSettings, clipping};
 use super::prior::{self, Advice, AdviceSettings, Pull};
 use super::sight::Sight;
 use crate::base::{
-    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, Outcome, Policy, PolicyError, PolicyFile,
-    PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
+    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LimitState, Outcome, Policy, PolicyError,
+    PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
 };
 
 /// When transitions have been gathered for long enough.
@@ -174,6 +175,7 @@ pub struct ActorCritic {
     brain: Option<Brain>,
     rollout: Experience,
     advice: Option<Advice>,
+    constraint: Option<Box<dyn Constraint>>,
     moments: Option<Moments>,
     scale: Option<ReturnScale>,
     published: Arc<Published>,
@@ -243,6 +245,7 @@ impl ActorCritic {
         Self {
             brain: None,
             advice: plan.advice.as_ref().map(|_| Advice::new(space.menu.len())),
+            constraint: None,
             rollout: Experience::new(width, usize::MAX),
             scale: plan.normalise.rewards.then(ReturnScale::default),
             moments,
@@ -254,8 +257,20 @@ impl ActorCritic {
         }
     }
 
+    /// The same under a constraint.
+    pub(super) fn under(mut self, constraint: Box<dyn Constraint>) -> Self {
+        self.constraint = Some(constraint);
+        self.publish();
+        self
+    }
+
+    /// Whether a policy that is deployed takes its likeliest action.
+    fn deploys_greedily(&self) -> bool {
+        self.constraint.as_ref().is_none_or(|constraint| !constraint.draws())
+    }
+
     fn publish(&mut self) {
-        self.published = Arc::new(self.publication(!self.plan.learn));
+        self.published = Arc::new(self.publication(!self.plan.learn && self.deploys_greedily()));
     }
 
     fn publication(&self, greedy: bool) -> Published {
@@ -285,22 +300,6 @@ impl ActorCritic {
         values
     }
 
-    /// Advantages by generalised advantage estimation (Schulman et al. 2016, equation 16) and what the values should
-    /// have been, from the temporal-difference errors and, row by row, whether the agent's next row follows it.
-    fn advantages(rollout: &Experience, errors: &[f32], decay: f32) -> Vec<f32> {
-        let mut order: Vec<usize> = (0..rollout.len()).collect();
-        order.sort_by_key(|&row| rollout.agents[row]);
-        let mut advantages = vec![0.0; rollout.len()];
-        let mut later: Option<usize> = None;
-        for &row in order.iter().rev() {
-            let follows = rollout.outcomes[row] == Outcome::Continues;
-            let next = later.filter(|&next| follows && rollout.agents[next] == rollout.agents[row]);
-            advantages[row] = errors[row] + next.map_or(0.0, |next| decay * advantages[next]);
-            later = Some(row);
-        }
-        advantages
-    }
-
     /// Learns from the rollout, and forgets it.
     fn update(&mut self, batch: &TransitionBatch<'_>, stats: &mut LearnStats) -> Result<(), LearnError> {
         let plan = Arc::clone(&self.plan);
@@ -324,10 +323,15 @@ impl ActorCritic {
                 scale * rollout.rewards[row] + future - values[row]
             })
             .collect();
-        let advantages = Self::advantages(rollout, &errors, discount * plan.lambda as f32);
+        let mut advantages = advantages(rollout, &errors, discount * plan.lambda as f32);
         let returns: Vec<f32> = advantages.iter().zip(&values).map(|(advantage, value)| advantage + value).collect();
         stats.error = errors.iter().map(|error| f64::from(error.abs())).sum::<f64>() / rows as f64;
         stats.explained_variance = explained_variance(&values, &returns);
+        if let Some(constraint) = &mut self.constraint {
+            let rate = plan.optimiser.rate(self.counts.transitions);
+            let (seen, next, updates) = (&seen, &next, self.counts.updates);
+            constraint.weigh(&Gathered { plan: &plan, rollout, seen, next, batch, updates, rate }, &mut advantages)?;
+        }
         let policy = &brain.networks[0];
         let (mut before, mut mixed) = (Vec::with_capacity(rows), Vec::new());
         for (block, features) in seen.chunks(DECIDE_ROWS * policy.inputs()).enumerate() {
@@ -417,12 +421,31 @@ impl ActorCritic {
     }
 
     fn head(&self) -> PolicyFile {
-        let layout = serde_json::json!({
+        let mut layout = serde_json::json!({
             "network": self.plan.network.layout(),
             "normalise": self.plan.normalise,
         });
+        if let Some(constraint) = &self.constraint {
+            layout["limits"] = constraint.layout();
+        }
         head(self.plan.kind, &self.space, layout.to_string())
     }
+}
+
+/// Advantages by generalised advantage estimation (Schulman et al. 2016, equation 16) and what the values should
+/// have been, from the temporal-difference errors and, row by row, whether the agent's next row follows it.
+pub(super) fn advantages(rollout: &Experience, errors: &[f32], decay: f32) -> Vec<f32> {
+    let mut order: Vec<usize> = (0..rollout.len()).collect();
+    order.sort_by_key(|&row| rollout.agents[row]);
+    let mut advantages = vec![0.0; rollout.len()];
+    let mut later: Option<usize> = None;
+    for &row in order.iter().rev() {
+        let follows = rollout.outcomes[row] == Outcome::Continues;
+        let next = later.filter(|&next| follows && rollout.agents[next] == rollout.agents[row]);
+        advantages[row] = errors[row] + next.map_or(0.0, |next| decay * advantages[next]);
+        later = Some(row);
+    }
+    advantages
 }
 
 /// The gradient of some rows. `weighing` gives each row's weight and its advantage brought to scale.
@@ -514,6 +537,7 @@ impl Learner for ActorCritic {
             // Another run goes on with what an earlier one learned: its open rollout is not continued.
             self.rollout.clear();
             self.advice.iter_mut().for_each(Advice::clear);
+            self.constraint.iter_mut().for_each(|constraint| constraint.forget());
             self.counts = Counts { episodes: 0, renewed: 0, ..self.counts };
             self.publish();
         }
@@ -527,6 +551,7 @@ impl Learner for ActorCritic {
             }
             self.rollout.push(batch, row, batch.rewards[row]);
             self.advice.iter_mut().for_each(|advice| advice.push(batch, row));
+            self.constraint.iter_mut().for_each(|constraint| constraint.observe(batch, row));
             self.counts.transitions += 1;
             self.counts.episodes += u64::from(ended(outcome));
         }
@@ -545,11 +570,15 @@ impl Learner for ActorCritic {
     }
 
     fn deployed(&self) -> Arc<dyn Policy> {
-        Arc::new(self.publication(true))
+        Arc::new(self.publication(self.deploys_greedily()))
     }
 
     fn discount(&self) -> Option<f64> {
         Some(self.plan.discount)
+    }
+
+    fn limits(&self) -> Vec<LimitState> {
+        self.constraint.iter().flat_map(|constraint| constraint.limits()).collect()
     }
 
     fn save(&self) -> PolicyFile {
@@ -569,6 +598,7 @@ impl Learner for ActorCritic {
         file.tensors.push(TensorData { name: "counts".into(), shape: vec![values.len()], values });
         file.tensors.extend(self.rollout.save("rollout"));
         file.tensors.extend(self.advice.as_ref().map(Advice::save));
+        file.tensors.extend(self.constraint.iter().flat_map(|constraint| constraint.save(&self.plan)));
         file.tensors.extend(self.moments.as_ref().map(|moments| moments.save("observations")));
         file.tensors.extend(self.scale.iter().flat_map(|scale| scale.save("rewards")));
         file.tensors.sort_by(|left, right| left.name.cmp(&right.name));
@@ -597,6 +627,9 @@ impl Learner for ActorCritic {
         }
         let load = |_: &Advice| Advice::load(self.space.menu.len(), rollout.len(), file);
         let advice = self.advice.as_ref().map(load).transpose()?;
+        if let Some(constraint) = &mut self.constraint {
+            constraint.load(&self.plan, rollout.len(), file)?;
+        }
         let moments = self.moments.as_ref().map(|_| Moments::load("observations", features, file)).transpose()?;
         let scale = self.scale.as_ref().map(|_| ReturnScale::load("rewards", file)).transpose()?;
         let count = |place: usize| counts[place] as u64;

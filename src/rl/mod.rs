@@ -7,6 +7,7 @@ mod approximator;
 mod bank;
 mod candle;
 mod checks;
+mod constraint;
 mod discretise;
 mod distilled;
 mod double_q;
@@ -23,6 +24,7 @@ mod normalise;
 mod objective;
 mod optimiser;
 mod ppo;
+mod ppo_lagrangian;
 mod prior;
 mod q_learning;
 mod reinforce;
@@ -75,6 +77,7 @@ pub static ALGORITHMS: &[Algorithm] = &[
     tabular::<expected_sarsa::ExpectedNext>(),
     tabular::<double_q::OthersBest>(),
     Algorithm { kind: &ppo::KIND, build: ppo::build, load_from: ppo::load_from },
+    Algorithm { kind: &ppo_lagrangian::KIND, build: ppo_lagrangian::build, load_from: ppo_lagrangian::load_from },
     Algorithm { kind: &a2c::KIND, build: a2c::build, load_from: a2c::load_from },
     Algorithm { kind: &dqn::KIND, build: dqn::build, load_from: dqn::load_from },
     Algorithm { kind: &distilled::KIND, build: distilled::build, load_from: distilled::load_from },

@@ -110,13 +110,13 @@ pub(super) fn load_from(section: &Section) -> Result<Option<String>, ScenarioErr
     Ok(section.settings::<PpoSettings>()?.load)
 }
 
-pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>, ScenarioError> {
-    let settings = section.settings::<PpoSettings>()?;
-    let plan = Plan {
-        kind: KIND.name,
-        network: settings.network,
-        optimiser: settings.optimiser,
-        normalise: settings.normalise,
+/// How it learns with these settings.
+pub(super) fn plan(kind: &'static str, settings: &PpoSettings) -> Plan {
+    Plan {
+        kind,
+        network: settings.network.clone(),
+        optimiser: settings.optimiser.clone(),
+        normalise: settings.normalise.clone(),
         enough: Enough::Transitions(settings.rollout),
         epochs: settings.epochs,
         minibatch: settings.minibatch as usize,
@@ -128,7 +128,11 @@ pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>
         value_factor: settings.value_factor as f32,
         normalise_advantages: settings.normalise_advantages,
         learn: settings.learn,
-        advice: settings.advice,
-    };
-    Ok(Box::new(ActorCritic::new(plan, space.clone())))
+        advice: settings.advice.clone(),
+    }
+}
+
+pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>, ScenarioError> {
+    let settings = section.settings::<PpoSettings>()?;
+    Ok(Box::new(ActorCritic::new(plan(KIND.name, &settings), space.clone())))
 }

@@ -45,12 +45,7 @@ pub(super) fn learn(
     }
 }
 
-fn learn_one(
-    now: Now,
-    entry: &mut MindEntry,
-    batch: &ObservationBatch,
-    design: &Rewards,
-) -> Result<(), SimError> {
+fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch, design: &Rewards) -> Result<(), SimError> {
     let seen = entry.seen(batch).0;
     let (Mind::Learning(learner), Some(memory)) = (&mut entry.mind, &mut entry.memory) else { return Ok(()) };
     let Widths { features: width, central: central_width, terms: terms_width, advice: advice_width } = memory.widths();

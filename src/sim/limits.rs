@@ -26,12 +26,7 @@ pub fn limit_columns() -> TableSpec {
 }
 
 /// The rows of learners with limits, in Close.
-pub(super) fn close_limits(
-    now: Res<Now>,
-    recording: Res<Recording>,
-    minds: Res<Minds>,
-    mut tables: ResMut<Tables>,
-) {
+pub(super) fn close_limits(now: Res<Now>, recording: Res<Recording>, minds: Res<Minds>, mut tables: ResMut<Tables>) {
     if !(now.tick.0 + 1).is_multiple_of(recording.learning_every) && !now.last {
         return;
     }

@@ -156,11 +156,7 @@ pub fn reward_columns(terms: &[&'static str]) -> TableSpec {
 ///
 /// # Errors
 /// As for a simulation's build, and when a group is shaped whose policies do not learn.
-pub fn check_rewards(
-    scenario: &Scenario,
-    domain: &dyn Domain,
-    minds: &[(String, Mind)],
-) -> Result<(), ScenarioError> {
+pub fn check_rewards(scenario: &Scenario, domain: &dyn Domain, minds: &[(String, Mind)]) -> Result<(), ScenarioError> {
     Rewards::new(scenario, domain, minds)?;
     for group in scenario.agents.iter().filter(|group| group.reward.shaping.is_some()) {
         let learns = |(name, mind): &(String, Mind)| {

@@ -70,7 +70,8 @@ impl Simulation {
         let spaces = spaces_of_policies(scenario, domain)?;
         domain.check(scenario)?;
         let rewards = Rewards::new(scenario, domain, &options.minds)?;
-        let limited = |(_, mind): &(String, Mind)| matches!(mind, Mind::Learning(learner) if !learner.limits().is_empty());
+        let limited =
+            |(_, mind): &(String, Mind)| matches!(mind, Mind::Learning(learner) if !learner.limits().is_empty());
         let limited = options.minds.iter().any(limited);
         let mut entries = Vec::new();
         let mut batches = Vec::new();

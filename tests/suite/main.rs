@@ -24,6 +24,7 @@ mod models;
 mod openai;
 mod reference_llm;
 mod reference_rl;
+mod rewards;
 mod scenario;
 mod support;
 mod tutoring;

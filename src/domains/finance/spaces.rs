@@ -89,7 +89,11 @@ pub fn roles() -> Vec<RoleSpace> {
     let role = |role, about, features: &[&'static str], acts: &[&'static str], needs_llm| RoleSpace {
         role,
         about,
-        space: Space::new(features, ActionMenu::new(acts)).with_terms(if needs_llm { &ANALYST_TERMS } else { &TRADER_TERMS }),
+        space: Space::new(features, ActionMenu::new(acts)).with_terms(if needs_llm {
+            &ANALYST_TERMS
+        } else {
+            &TRADER_TERMS
+        }),
         capabilities: &[],
         needs_llm,
     };

@@ -51,7 +51,9 @@ impl Domain for Reference {
 
     fn term_weights(&self, _: &Section, role: &str) -> Result<Vec<f64>, ScenarioError> {
         let environment = Environment::ALL.into_iter().find(|environment| environment.role() == role);
-        Ok(environment.map(|environment| environment.terms().iter().map(|&(_, weight)| weight).collect()).unwrap_or_default())
+        Ok(environment
+            .map(|environment| environment.terms().iter().map(|&(_, weight)| weight).collect())
+            .unwrap_or_default())
     }
 
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError> {
