@@ -6,6 +6,7 @@ mod actor_critic;
 mod approximator;
 mod bank;
 mod candle;
+mod central;
 mod checks;
 mod discretise;
 mod double_q;
@@ -16,6 +17,7 @@ mod expected_sarsa;
 mod experience;
 mod kernels;
 mod layers;
+mod mappo;
 mod network;
 mod network_settings;
 mod normalise;
@@ -71,6 +73,7 @@ pub static ALGORITHMS: &[Algorithm] = &[
     tabular::<expected_sarsa::ExpectedNext>(),
     tabular::<double_q::OthersBest>(),
     Algorithm { kind: &ppo::KIND, build: ppo::build, load_from: ppo::load_from },
+    Algorithm { kind: &mappo::KIND, build: mappo::build, load_from: ppo::load_from },
     Algorithm { kind: &a2c::KIND, build: a2c::build, load_from: a2c::load_from },
     Algorithm { kind: &dqn::KIND, build: dqn::build, load_from: dqn::load_from },
     Algorithm { kind: &reinforce::KIND, build: reinforce::build, load_from: reinforce::load_from },

@@ -24,7 +24,7 @@ pub static KIND: Kind = Kind {
     settings: SettingsType::of::<PpoSettings>(),
 };
 
-/// Settings of `kind = "ppo"`.
+/// Settings of `kind = "ppo"`, "mappo" and "ippo".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PpoSettings {
@@ -34,7 +34,7 @@ pub struct PpoSettings {
     pub optimiser: OptimiserSettings,
     /// What is brought to one scale.
     pub normalise: NormaliseSettings,
-    /// Transitions, of all agents together, after which they are learned from.
+    /// Transitions after which they are learned from: of all agents together, with "ippo" of each.
     #[schemars(range(min = 2, max = 10_000_000))]
     pub rollout: u64,
     /// How often a rollout is gone through.
@@ -105,9 +105,14 @@ pub(super) fn load_from(section: &Section) -> Result<Option<String>, ScenarioErr
 }
 
 pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>, ScenarioError> {
-    let settings = section.settings::<PpoSettings>()?;
-    let plan = Plan {
-        kind: KIND.name,
+    let plan = plan(section.settings::<PpoSettings>()?, KIND.name);
+    Ok(Box::new(ActorCritic::new(plan, space.clone())))
+}
+
+/// The plan of the kinds that learn by these settings.
+pub(super) fn plan(settings: PpoSettings, kind: &'static str) -> Plan {
+    Plan {
+        kind,
         network: settings.network,
         optimiser: settings.optimiser,
         normalise: settings.normalise,
@@ -122,6 +127,6 @@ pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>
         value_factor: settings.value_factor as f32,
         normalise_advantages: settings.normalise_advantages,
         learn: settings.learn,
-    };
-    Ok(Box::new(ActorCritic::new(plan, space.clone())))
+        central: false,
+    }
 }

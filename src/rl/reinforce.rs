@@ -100,6 +100,7 @@ pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>
         value_factor: settings.value_factor as f32,
         normalise_advantages: settings.normalise_advantages,
         learn: settings.learn,
+        central: false,
     };
     Ok(Box::new(ActorCritic::new(plan, space.clone())))
 }

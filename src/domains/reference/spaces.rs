@@ -1,5 +1,6 @@
 //! What each role sees and may do: one role an environment.
 
+use super::resource_sharing;
 use crate::base::{ActionMenu, Space};
 use crate::sim::RoleSpace;
 
@@ -16,11 +17,14 @@ pub enum Environment {
     Taxi,
     /// The game of two.
     Coordination,
+    /// The pool of a team.
+    ResourceSharing,
 }
 
 impl Environment {
     /// All, in the order of the roles.
-    pub const ALL: [Self; 5] = [Self::CartPole, Self::FrozenLake, Self::CliffWalking, Self::Taxi, Self::Coordination];
+    pub const ALL: [Self; 6] =
+        [Self::CartPole, Self::FrozenLake, Self::CliffWalking, Self::Taxi, Self::Coordination, Self::ResourceSharing];
 
     /// The role's name.
     #[must_use]
@@ -31,6 +35,7 @@ impl Environment {
             Self::CliffWalking => "cliff_walking",
             Self::Taxi => "taxi",
             Self::Coordination => "coordination",
+            Self::ResourceSharing => "resource_sharing",
         }
     }
 
@@ -41,6 +46,7 @@ impl Environment {
             Self::CliffWalking => "walks along a cliff of its own",
             Self::Taxi => "drives the taxi of a town of its own",
             Self::Coordination => "plays a game of one payoff with a partner",
+            Self::ResourceSharing => "shares a pool that regrows with a team of one reward",
         }
     }
 
@@ -52,6 +58,15 @@ impl Environment {
             Self::FrozenLake | Self::CliffWalking => &["place", "row", "column"],
             Self::Taxi => &["place", "row", "column", "passenger", "destination"],
             Self::Coordination => &["round", "own_last", "partner_last"],
+            Self::ResourceSharing => &resource_sharing::FEATURES,
+        }
+    }
+
+    /// Names of what only a central critic sees.
+    fn central(self) -> &'static [&'static str] {
+        match self {
+            Self::ResourceSharing => &resource_sharing::CENTRAL,
+            _ => &[],
         }
     }
 
@@ -62,6 +77,7 @@ impl Environment {
             Self::CliffWalking => &["up", "right", "down", "left"],
             Self::Taxi => &["south", "north", "east", "west", "pick_up", "set_down"],
             Self::Coordination => &["first", "second", "third"],
+            Self::ResourceSharing => &["leave", "take"],
         }
     }
 }
@@ -72,7 +88,10 @@ pub fn roles() -> Vec<RoleSpace> {
     let role = |environment: Environment| RoleSpace {
         role: environment.role(),
         about: environment.about(),
-        space: Space::new(environment.features(), ActionMenu::new(environment.actions())),
+        space: Space {
+            central: environment.central().into(),
+            ..Space::new(environment.features(), ActionMenu::new(environment.actions()))
+        },
         capabilities: &[],
         needs_llm: false,
     };

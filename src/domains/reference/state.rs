@@ -7,6 +7,7 @@ use bevy_ecs::resource::Resource;
 
 use super::cart_pole::CartPole;
 use super::grids::{CLIFF_COLUMNS, cliff_walking, frozen_lake, lake_columns, taxi, taxi_legal, taxi_parts};
+use super::resource_sharing::Team;
 use super::settings::ReferenceSettings;
 use super::spaces::Environment;
 use crate::base::{AgentId, LegalActions, Outcome, TransitionTable};
@@ -50,6 +51,8 @@ pub struct Arena {
     pub cliff: Tabulated,
     /// The taxi.
     pub taxi: Tabulated,
+    /// The teams that share pools.
+    pub teams: Vec<Team>,
     /// What happened this tick.
     pub now: Totals,
     /// What happened so far, by environment.
@@ -71,6 +74,7 @@ impl Arena {
             lake: Tabulated::grid(lake, lake_columns(settings.frozen_lake.map)),
             cliff: Tabulated::grid(cliff_walking(), CLIFF_COLUMNS),
             taxi,
+            teams: Vec::new(),
             settings,
             now: Totals::default(),
             so_far: Default::default(),
@@ -85,7 +89,7 @@ impl Arena {
             Environment::FrozenLake => Some(&self.lake),
             Environment::CliffWalking => Some(&self.cliff),
             Environment::Taxi => Some(&self.taxi),
-            Environment::CartPole | Environment::Coordination => None,
+            Environment::CartPole | Environment::Coordination | Environment::ResourceSharing => None,
         }
     }
 
@@ -97,7 +101,7 @@ impl Arena {
             Environment::FrozenLake => self.settings.frozen_lake.time_limit,
             Environment::CliffWalking => self.settings.cliff_walking.time_limit,
             Environment::Taxi => self.settings.taxi.time_limit,
-            Environment::Coordination => 0,
+            Environment::Coordination | Environment::ResourceSharing => 0,
         }
     }
 }
@@ -141,6 +145,13 @@ pub enum Situation {
     Table(usize),
     /// The last choices in the game: one's own and the partner's; none before the first round.
     Game(Option<[u16; 2]>),
+    /// A seat in one of [`Arena::teams`].
+    Seat {
+        /// The team's place.
+        team: usize,
+        /// The seat.
+        seat: usize,
+    },
 }
 
 /// An agent's own copy of its environment. Written in Interpret (a new episode) and Act.
@@ -169,10 +180,10 @@ pub struct Play {
 impl Play {
     /// Before the first episode.
     #[must_use]
-    pub fn new(environment: Environment, partner: Option<AgentId>) -> Self {
+    pub fn new(environment: Environment, situation: Situation, partner: Option<AgentId>) -> Self {
         Self {
             environment,
-            situation: Situation::Game(None),
+            situation,
             partner,
             begun: 0,
             steps: 0,
@@ -200,6 +211,10 @@ impl Play {
                 let [own, other] = last.map_or([-1.0, -1.0], |choices| choices.map(f32::from));
                 features.extend([self.steps as f32, own, other]);
                 LegalActions::all(3)
+            }
+            Situation::Seat { team, seat } => {
+                features.extend(arena.teams[team].seen(&arena.settings.resource_sharing, seat));
+                LegalActions::all(2)
             }
         }
     }
