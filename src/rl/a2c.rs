@@ -110,6 +110,7 @@ pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>
         normalise_advantages: settings.normalise_advantages,
         learn: settings.learn,
         advice: settings.advice,
+        central: false,
     };
     Ok(Box::new(ActorCritic::new(plan, space.clone())))
 }

@@ -1,4 +1,4 @@
-//! What PPO, A2C and REINFORCE share: a network for the policy and one for the values, the rollout, the normalisers, the
+//! What PPO, MAPPO, A2C and REINFORCE share: a network for the policy and one for the values, the rollout, the normalisers, the
 //! gradient steps, saving and loading. What sets them apart is a [`Plan`] and where advantages come from, one file each.
 //!
 //! Transitions are gathered while the published policy stays as it is. When the plan says so they are learned from, and
@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use rand::RngExt;
 
 use super::approximator::Approximator;
+use super::central::Central;
 use super::checks::{array, check_finite, check_head, head};
 use super::constraint::{Constraint, Gathered};
 use super::experience::Experience;
@@ -68,6 +69,8 @@ pub struct Plan {
     pub learn: bool,
     /// A prior of the policy.
     pub advice: Option<AdviceSettings>,
+    /// Values of what agents see and of what only a critic sees, instead of the former alone.
+    pub central: bool,
 }
 
 const WEIGHTS: Purpose = Purpose::named("rl.actor_critic.weights");
@@ -82,7 +85,14 @@ fn begin(plan: &Plan, space: &Space, chance: Chance) -> [Box<dyn Approximator>; 
     let (features, outputs) = (space.features.len(), space.menu.len());
     // A policy that begins near chance, and values near zero.
     let policy = plan.network.build(features, outputs, 0.01, (chance, WEIGHTS, 0));
-    let value = plan.network.build(features, 1, 1.0, (chance, WEIGHTS, 1));
+    let key = (chance, WEIGHTS, 1);
+    let value = if plan.central {
+        // One row of numbers: whatever reads a history reads it for the policy alone.
+        let dense = NetworkSettings { history: 1, encoder: None, ..plan.network.clone() };
+        dense.build(plan.network.sight(features).width() + space.central.len(), 1, 1.0, key)
+    } else {
+        plan.network.build(features, 1, 1.0, key)
+    };
     [policy, value]
 }
 
@@ -176,6 +186,7 @@ pub struct ActorCritic {
     rollout: Experience,
     advice: Option<Advice>,
     constraint: Option<Box<dyn Constraint>>,
+    central: Option<Central>,
     moments: Option<Moments>,
     scale: Option<ReturnScale>,
     published: Arc<Published>,
@@ -220,6 +231,8 @@ impl std::ops::AddAssign for Sums {
 struct Lessons {
     /// Features as the networks see them.
     seen: Vec<f32>,
+    /// What values are of, where that is more.
+    critic: Option<Vec<f32>>,
     /// Log-probabilities under the policy that decided.
     before: Vec<f32>,
     advantages: Vec<f32>,
@@ -247,6 +260,7 @@ impl ActorCritic {
             advice: plan.advice.as_ref().map(|_| Advice::new(space.menu.len())),
             constraint: None,
             rollout: Experience::new(width, usize::MAX),
+            central: plan.central.then(|| Central::new(&space, plan.normalise.observations)),
             scale: plan.normalise.rewards.then(ReturnScale::default),
             moments,
             published: Arc::new(published),
@@ -313,8 +327,10 @@ impl ActorCritic {
             sight.normalise(moments, &mut seen);
             sight.normalise(moments, &mut next);
         }
-        let values = Self::values(&*brain.networks[1], &seen, &mut trace);
-        let nexts = Self::values(&*brain.networks[1], &next, &mut trace);
+        let critic = self.central.as_ref().map(|central| central.rows(&seen, &next, sight.width()));
+        let [of, of_next] = critic.as_ref().map_or([&seen, &next], |[of, next]| [of, next]);
+        let values = Self::values(&*brain.networks[1], of, &mut trace);
+        let nexts = Self::values(&*brain.networks[1], of_next, &mut trace);
         let scale = self.scale.as_ref().map_or(1.0, ReturnScale::factor);
         let discount = plan.discount as f32;
         let errors: Vec<f32> = (0..rows)
@@ -343,13 +359,15 @@ impl ActorCritic {
                 before.push(shares.log_probability(odds, Action(rollout.actions[row])));
             }
         }
-        let lessons = Lessons { seen, before, advantages, returns };
+        let critic = critic.map(|[of, _]| of);
+        let lessons = Lessons { seen, critic, before, advantages, returns };
         self.gradient_steps(batch, &lessons, stats)?;
         if let Some(moments) = &mut self.moments {
             sight.observe(moments, &self.rollout.features);
         }
         self.rollout.clear();
         self.advice.iter_mut().for_each(Advice::clear);
+        self.central.iter_mut().for_each(Central::learned);
         self.counts.updates += 1;
         self.counts.episodes = 0;
         self.counts.renewed = batch.tick.0;
@@ -427,6 +445,9 @@ impl ActorCritic {
         });
         if let Some(constraint) = &self.constraint {
             layout["limits"] = constraint.layout();
+        }
+        if self.plan.central {
+            layout["central"] = self.space.central.iter().copied().collect();
         }
         head(self.plan.kind, &self.space, layout.to_string())
     }
@@ -506,6 +527,13 @@ fn chunk(
     }
     policy.backward(&worker.features, rows.len(), &worker.outputs, &mut worker.traces[0], policy_slab);
 
+    if let Some(critic) = &lessons.critic {
+        let inputs = value.inputs();
+        worker.features.clear();
+        for &row in rows {
+            worker.features.extend_from_slice(&critic[row * inputs..(row + 1) * inputs]);
+        }
+    }
     let stride = value.stride();
     let outputs = value.forward(&worker.features, rows.len(), &mut worker.traces[1]);
     worker.outputs.clear();
@@ -538,6 +566,7 @@ impl Learner for ActorCritic {
             self.rollout.clear();
             self.advice.iter_mut().for_each(Advice::clear);
             self.constraint.iter_mut().for_each(|constraint| constraint.forget());
+            self.central.iter_mut().for_each(Central::clear);
             self.counts = Counts { episodes: 0, renewed: 0, ..self.counts };
             self.publish();
         }
@@ -552,6 +581,7 @@ impl Learner for ActorCritic {
             self.rollout.push(batch, row, batch.rewards[row]);
             self.advice.iter_mut().for_each(|advice| advice.push(batch, row));
             self.constraint.iter_mut().for_each(|constraint| constraint.observe(batch, row));
+            self.central.iter_mut().for_each(|central| central.push(batch, row));
             self.counts.transitions += 1;
             self.counts.episodes += u64::from(ended(outcome));
         }
@@ -599,6 +629,7 @@ impl Learner for ActorCritic {
         file.tensors.extend(self.rollout.save("rollout"));
         file.tensors.extend(self.advice.as_ref().map(Advice::save));
         file.tensors.extend(self.constraint.iter().flat_map(|constraint| constraint.save(&self.plan)));
+        file.tensors.extend(self.central.iter().flat_map(Central::save));
         file.tensors.extend(self.moments.as_ref().map(|moments| moments.save("observations")));
         file.tensors.extend(self.scale.iter().flat_map(|scale| scale.save("rewards")));
         file.tensors.sort_by(|left, right| left.name.cmp(&right.name));
@@ -632,6 +663,7 @@ impl Learner for ActorCritic {
         }
         let moments = self.moments.as_ref().map(|_| Moments::load("observations", features, file)).transpose()?;
         let scale = self.scale.as_ref().map(|_| ReturnScale::load("rewards", file)).transpose()?;
+        let central = self.central.as_ref().map(|central| central.load(rollout.len(), file)).transpose()?;
         let count = |place: usize| counts[place] as u64;
         self.counts = Counts {
             transitions: count(1),
@@ -642,7 +674,8 @@ impl Learner for ActorCritic {
             tick: count(6),
         };
         self.brain = (count(0) == 1).then_some(brain);
-        (self.rollout, self.moments, self.scale, self.advice) = (rollout, moments, scale, advice);
+        (self.rollout, self.central, self.moments) = (rollout, central, moments);
+        (self.scale, self.advice) = (scale, advice);
         self.publish();
         Ok(())
     }

@@ -27,6 +27,13 @@ pub(super) fn check_finite(batch: &TransitionBatch<'_>) -> Result<(), LearnError
                 return Err(bad(format!("feature \"{}\"", names[feature % names.len()]), seen[feature]));
             }
         }
+        let names = &batch.space.central;
+        let columns = row * names.len()..(row + 1) * names.len();
+        for seen in [&batch.central[columns.clone()], &batch.next_central[columns]] {
+            if let Some(number) = seen.iter().position(|value| !value.is_finite()) {
+                return Err(bad(format!("\"{}\", which critics see,", names[number]), seen[number]));
+            }
+        }
     }
     Ok(())
 }

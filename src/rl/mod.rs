@@ -6,6 +6,7 @@ mod actor_critic;
 mod approximator;
 mod bank;
 mod candle;
+mod central;
 mod checks;
 mod constraint;
 mod discretise;
@@ -18,6 +19,7 @@ mod expected_sarsa;
 mod experience;
 mod kernels;
 mod layers;
+mod mappo;
 mod network;
 mod network_settings;
 mod normalise;
@@ -78,6 +80,7 @@ pub static ALGORITHMS: &[Algorithm] = &[
     tabular::<double_q::OthersBest>(),
     Algorithm { kind: &ppo::KIND, build: ppo::build, load_from: ppo::load_from },
     Algorithm { kind: &ppo_lagrangian::KIND, build: ppo_lagrangian::build, load_from: ppo_lagrangian::load_from },
+    Algorithm { kind: &mappo::KIND, build: mappo::build, load_from: ppo::load_from },
     Algorithm { kind: &a2c::KIND, build: a2c::build, load_from: a2c::load_from },
     Algorithm { kind: &dqn::KIND, build: dqn::build, load_from: dqn::load_from },
     Algorithm { kind: &distilled::KIND, build: distilled::build, load_from: distilled::load_from },

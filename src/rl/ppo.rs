@@ -25,7 +25,7 @@ pub static KIND: Kind = Kind {
     settings: SettingsType::of::<PpoSettings>(),
 };
 
-/// Settings of `kind = "ppo"`.
+/// Settings of `kind = "ppo"`, "mappo" and "ippo".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PpoSettings {
@@ -35,7 +35,7 @@ pub struct PpoSettings {
     pub optimiser: OptimiserSettings,
     /// What is brought to one scale.
     pub normalise: NormaliseSettings,
-    /// Transitions, of all agents together, after which they are learned from.
+    /// Transitions after which they are learned from: of all agents together, with "ippo" of each.
     #[schemars(range(min = 2, max = 10_000_000))]
     pub rollout: u64,
     /// How often a rollout is gone through.
@@ -129,6 +129,7 @@ pub(super) fn plan(kind: &'static str, settings: &PpoSettings) -> Plan {
         normalise_advantages: settings.normalise_advantages,
         learn: settings.learn,
         advice: settings.advice.clone(),
+        central: false,
     }
 }
 

@@ -14,6 +14,9 @@ use crate::base::{AgentId, Chance, Outcome, Purpose, TextId};
 use crate::sim::{Agent, Choice, Directory, Now, Observations, PolicySlot, Reward, RewardTerms};
 
 const START: Purpose = Purpose::named("reference.start");
+
+/// Of the actions of those who share a pool, the one that takes.
+const TAKE: u16 = 1;
 const STEP: Purpose = Purpose::named("reference.step");
 
 /// Begins an episode; where depends on the agent and how many it has begun.
@@ -28,6 +31,7 @@ fn begin(play: &mut Play, arena: &Arena, chance: Chance, agent: AgentId) {
         Environment::Recall => {
             Situation::Recall(draw.random_range(0..2), draw.random_range(1..=arena.settings.recall.delay))
         }
+        Environment::ResourceSharing => play.situation,
         environment => {
             let starts = &arena.tabulated(environment).expect("a table").table.starts;
             Situation::Table(starts[draw.random_range(0..starts.len())])
@@ -42,11 +46,15 @@ fn begin(play: &mut Play, arena: &Arena, chance: Chance, agent: AgentId) {
 /// Everybody sees its copy. Where an episode was cut off, its last sight is handed in too, and the next begins.
 pub fn hand_in_observations(
     now: Res<Now>,
-    arena: Res<Arena>,
+    mut arena: ResMut<Arena>,
     directory: Res<Directory>,
     mut observations: ResMut<Observations>,
     mut plays: Query<(&Agent, &PolicySlot, &mut Play)>,
 ) {
+    let Arena { teams, settings, .. } = &mut *arena;
+    for team in teams {
+        team.open_round(&settings.resource_sharing, now.chance, now.tick);
+    }
     let mut features = Vec::new();
     for &(_, entity) in directory.alive() {
         let Ok((agent, slot, mut play)) = plays.get_mut(entity) else { continue };
@@ -59,10 +67,13 @@ pub fn hand_in_observations(
         }
         let legal = play.see(&arena, &mut features);
         observations.push(agent.id, entity, *slot, &features, legal, TextId::EMPTY);
+        if let Situation::Seat { team, .. } = play.situation {
+            observations.push_central(*slot, &arena.teams[team].central());
+        }
     }
 }
 
-/// Everybody's copy moves on by what it chose; in games, by what both chose.
+/// Everybody's copy moves on by what it chose; in games and teams, by what all in them chose.
 pub fn step(
     now: Res<Now>,
     mut arena: ResMut<Arena>,
@@ -73,13 +84,19 @@ pub fn step(
     let mut guests = [0; NIGHTS.len()];
     for &(_, entity) in directory.alive() {
         let Ok((agent, choice, play)) = plays.get(entity) else { continue };
-        if let (Some(action), Some(_)) = (choice.action, play.partner) {
+        let together = play.partner.is_some() || play.environment == Environment::ResourceSharing;
+        if let Some(action) = choice.action.filter(|_| together) {
             choices.insert(agent.id, action.0);
         }
         if let (Some(action), Environment::Bar) = (choice.action, play.environment) {
             guests[action.index()] += 1;
         }
     }
+    let Arena { teams, settings, .. } = &mut *arena;
+    let over: Vec<bool> = teams
+        .iter_mut()
+        .map(|team| team.play(&settings.resource_sharing, |member| choices.get(&member) == Some(&TAKE)))
+        .collect();
     for &(_, entity) in directory.alive() {
         let Ok((agent, choice, mut play)) = plays.get_mut(entity) else { continue };
         let Some(action) = choice.action else { continue };
@@ -111,6 +128,7 @@ pub fn step(
                 *left = left.saturating_sub(1);
                 (if asked && action.0 == *cue { 1.0 } else { 0.0 }, asked)
             }
+            Situation::Seat { team, .. } => (arena.teams[*team].reward, over[*team]),
         };
         if play.environment != Environment::Bar {
             play.terms = terms(play.environment, reward, action.index());

@@ -1,6 +1,7 @@
 //! What each role sees and may do: one role an environment.
 
 use super::bar::NIGHTS;
+use super::resource_sharing;
 use crate::base::{ActionMenu, Space};
 use crate::sim::RoleSpace;
 
@@ -23,11 +24,13 @@ pub enum Environment {
     Road,
     /// A cue to be remembered.
     Recall,
+    /// The pool of a team.
+    ResourceSharing,
 }
 
 impl Environment {
     /// All, in the order of the roles.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CartPole,
         Self::FrozenLake,
         Self::CliffWalking,
@@ -36,6 +39,7 @@ impl Environment {
         Self::Bar,
         Self::Road,
         Self::Recall,
+        Self::ResourceSharing,
     ];
 
     /// The role's name.
@@ -50,6 +54,7 @@ impl Environment {
             Self::Bar => "bar",
             Self::Road => "road",
             Self::Recall => "recall",
+            Self::ResourceSharing => "resource_sharing",
         }
     }
 
@@ -63,6 +68,7 @@ impl Environment {
             Self::Bar => "goes to the bar on one night of seven, as all others of this role do",
             Self::Road => "drives a lorry of its own over hills, for the way it makes and with the fuel it burns",
             Self::Recall => "sees a cue and is asked for it some steps later",
+            Self::ResourceSharing => "shares a pool that regrows with a team of one reward",
         }
     }
 
@@ -77,6 +83,15 @@ impl Environment {
             Self::Bar => &["seat"],
             Self::Road => &["slope", "speed"],
             Self::Recall => &["cue", "question"],
+            Self::ResourceSharing => &resource_sharing::FEATURES,
+        }
+    }
+
+    /// Names of what only a central critic sees.
+    fn central(self) -> &'static [&'static str] {
+        match self {
+            Self::ResourceSharing => &resource_sharing::CENTRAL,
+            _ => &[],
         }
     }
 
@@ -88,6 +103,7 @@ impl Environment {
             Self::Taxi => &["south", "north", "east", "west", "pick_up", "set_down"],
             Self::Coordination => &["first", "second", "third"],
             Self::Bar => &NIGHTS,
+            Self::ResourceSharing => &["leave", "take"],
             Self::Road => &["coast", "ease", "push"],
         }
     }
@@ -103,6 +119,7 @@ impl Environment {
             Self::Bar => &[("share", 1.0), ("everyone", 0.0), ("difference", 0.0)],
             Self::Road => &[("way", 1.0), ("fuel", 0.0)],
             Self::Recall => &[("recalled", 1.0)],
+            Self::ResourceSharing => &[("harvest", 1.0)],
         }
     }
 }
@@ -113,8 +130,11 @@ pub fn roles() -> Vec<RoleSpace> {
     let role = |environment: Environment| RoleSpace {
         role: environment.role(),
         about: environment.about(),
-        space: Space::new(environment.features(), ActionMenu::new(environment.actions()))
-            .with_terms(&environment.terms().iter().map(|&(name, _)| name).collect::<Vec<_>>()),
+        space: Space {
+            central: environment.central().into(),
+            ..Space::new(environment.features(), ActionMenu::new(environment.actions()))
+        }
+        .with_terms(&environment.terms().iter().map(|&(name, _)| name).collect::<Vec<_>>()),
         capabilities: &[],
         needs_llm: false,
     };

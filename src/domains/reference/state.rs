@@ -8,6 +8,7 @@ use bevy_ecs::resource::Resource;
 use super::bar::NIGHTS;
 use super::cart_pole::CartPole;
 use super::grids::{CLIFF_COLUMNS, cliff_walking, frozen_lake, lake_columns, taxi, taxi_legal, taxi_parts};
+use super::resource_sharing::Team;
 use super::road::{road, road_parts};
 use super::settings::ReferenceSettings;
 use super::spaces::Environment;
@@ -54,6 +55,8 @@ pub struct Arena {
     pub taxi: Tabulated,
     /// The hilly road.
     pub road: Tabulated,
+    /// The teams that share pools.
+    pub teams: Vec<Team>,
     /// What happened this tick.
     pub now: Totals,
     /// What happened so far, by environment.
@@ -76,6 +79,7 @@ impl Arena {
             cliff: Tabulated::grid(cliff_walking(), CLIFF_COLUMNS),
             taxi,
             road: Tabulated::of(road(), |state| road_parts(state).to_vec()),
+            teams: Vec::new(),
             settings,
             now: Totals::default(),
             so_far: Default::default(),
@@ -91,7 +95,11 @@ impl Arena {
             Environment::CliffWalking => Some(&self.cliff),
             Environment::Taxi => Some(&self.taxi),
             Environment::Road => Some(&self.road),
-            Environment::CartPole | Environment::Coordination | Environment::Bar | Environment::Recall => None,
+            Environment::CartPole
+            | Environment::Coordination
+            | Environment::Bar
+            | Environment::Recall
+            | Environment::ResourceSharing => None,
         }
     }
 
@@ -104,7 +112,7 @@ impl Arena {
             Environment::CliffWalking => self.settings.cliff_walking.time_limit,
             Environment::Taxi => self.settings.taxi.time_limit,
             Environment::Road => self.settings.road.time_limit,
-            Environment::Coordination | Environment::Bar | Environment::Recall => 0,
+            Environment::Coordination | Environment::Bar | Environment::Recall | Environment::ResourceSharing => 0,
         }
     }
 }
@@ -152,6 +160,13 @@ pub enum Situation {
     Bar,
     /// The action that the cue asks for, and steps until the question.
     Recall(u16, u32),
+    /// A seat in one of [`Arena::teams`].
+    Seat {
+        /// The team's place.
+        team: usize,
+        /// The seat.
+        seat: usize,
+    },
 }
 
 /// An agent's own copy of its environment. Written in Interpret (a new episode) and Act.
@@ -184,10 +199,10 @@ pub struct Play {
 impl Play {
     /// Before the first episode.
     #[must_use]
-    pub fn new(environment: Environment, partner: Option<AgentId>) -> Self {
+    pub fn new(environment: Environment, situation: Situation, partner: Option<AgentId>) -> Self {
         Self {
             environment,
-            situation: Situation::Game(None),
+            situation,
             partner,
             seat: 0,
             begun: 0,
@@ -225,6 +240,10 @@ impl Play {
             Situation::Recall(cue, left) => {
                 let shown = if self.steps == 0 { 2.0 * f32::from(cue) - 1.0 } else { 0.0 };
                 features.extend([shown, if left == 0 { 1.0 } else { 0.0 }]);
+                LegalActions::all(2)
+            }
+            Situation::Seat { team, seat } => {
+                features.extend(arena.teams[team].seen(&arena.settings.resource_sharing, seat));
                 LegalActions::all(2)
             }
         }
