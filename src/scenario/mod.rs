@@ -17,6 +17,7 @@ mod schema;
 mod section;
 mod shape;
 mod source;
+mod train;
 mod tree;
 mod words;
 
@@ -28,4 +29,5 @@ pub use overrides::Override;
 pub use reference::reference;
 pub use schema::json_schema;
 pub use section::{Kind, Kinds, Section, Settings, SettingsType};
+pub use train::{EVALUATE_SEEDS_FROM, TRAIN_SEEDS_FROM, TrainSettings};
 pub use words::one_of;

@@ -9,6 +9,7 @@ use super::failure::{Failure, SimError};
 use super::minds::{Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
 use super::now::Now;
 use super::pace::{Pace, hold};
+use super::sound::{check_observations, check_reward};
 use crate::base::{Action, AgentId, LearnStats, LegalActions, Outcome, TransitionBatch};
 
 /// The system of [`super::Phase::Learn`].
@@ -24,6 +25,10 @@ pub(super) fn learn(
         batch.order(entry.space.features.len());
         let central = entry.space.central.len() * batch.agents.len();
         assert_eq!(batch.central.len(), central, "policy {}: every row has all central numbers", entry.name);
+        if let Err(error) = check_observations(now.tick, entry, batch) {
+            failure.set(error);
+            return;
+        }
         if entry.paced {
             hold(now.tick, batch, entry.space.features.len(), &paces);
         }
@@ -150,6 +155,8 @@ fn sum(earlier: LearnStats, later: LearnStats) -> LearnStats {
 /// Empties the agents' rewards into the memories of their learners and minds, in Close. What was decided in an episode
 /// does not reach beyond its end.
 pub(super) fn credit_rewards(
+    now: Res<Now>,
+    failure: Res<Failure>,
     mut minds: ResMut<Minds>,
     mut agents: Query<(&Agent, &PolicySlot, &mut Reward, Option<&mut RewardTerms>, Option<&mut Pace>)>,
 ) {
@@ -164,6 +171,12 @@ pub(super) fn credit_rewards(
             pace.last = None;
         }
         let entry = &mut minds.entries[usize::from(slot.policy)];
+        if !value.is_finite() || terms != [0.0; RewardTerms::MAX] {
+            if let Err(error) = check_reward(now.tick, agent.id, value, (&terms, &entry.space.terms)) {
+                failure.set(error);
+                return;
+            }
+        }
         if let Some(memory) = &mut entry.memory {
             memory.credit(slot.slot, agent.id, (value, &terms), outcome);
         }
