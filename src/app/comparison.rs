@@ -22,14 +22,15 @@ pub struct Contender {
 }
 
 /// For every group with `compare`: each policy named there, and, where the group's own policy learns, that policy as
-/// it was before the run and as it is after it, neither learning nor exploring any more.
+/// it was before the run and as it is after it, neither learning nor exploring any more. Where nothing was `learned` in
+/// this run, because the policies were loaded, it is that policy as it would be without what was loaded.
 ///
 /// # Errors
 /// When a policy cannot be made.
 pub fn contenders(
     scenario: &Scenario,
     prepared: &Prepared,
-    learned: &BTreeMap<String, PolicyFile>,
+    learned: Option<&BTreeMap<String, PolicyFile>>,
 ) -> Result<Vec<Contender>, AppError> {
     let mut contenders = Vec::new();
     let several = scenario.agents.iter().filter(|group| !group.compare.is_empty()).count() > 1;
@@ -49,15 +50,24 @@ pub fn contenders(
             };
             add(name, name, mind);
         }
-        if let (Some(Mind::Learning(learner)), Some(file)) = (minds.get_mut(&group.policy), learned.get(&group.policy))
-        {
-            add("untrained", &group.policy, Mind::Fixed(learner.deployed()));
-            learner.load(file).map_err(|error| AppError::SavedPolicy {
-                policy: group.policy.clone(),
-                path: "the table just learned".into(),
-                problem: error.to_string(),
-            })?;
-            add("trained", &group.policy, Mind::Fixed(learner.deployed()));
+        let Some(Mind::Learning(learner)) = minds.get_mut(&group.policy) else { continue };
+        match learned {
+            None => {
+                let fresh = super::registry::minds(scenario)?.into_iter().find(|(name, _)| *name == group.policy);
+                if let Some((_, Mind::Learning(fresh))) = fresh {
+                    add("untrained", &group.policy, Mind::Fixed(fresh.deployed()));
+                }
+            }
+            Some(learned) => {
+                let Some(file) = learned.get(&group.policy) else { continue };
+                add("untrained", &group.policy, Mind::Fixed(learner.deployed()));
+                learner.load(file).map_err(|error| AppError::SavedPolicy {
+                    policy: group.policy.clone(),
+                    path: "the table just learned".into(),
+                    problem: error.to_string(),
+                })?;
+                add("trained", &group.policy, Mind::Fixed(learner.deployed()));
+            }
         }
     }
     Ok(contenders)

@@ -14,6 +14,7 @@ use super::read::Reader;
 use super::reward::RewardSettings;
 use super::section::{Kind, Kinds, Section};
 use super::source::{Sources, Span};
+use super::train::TrainSettings;
 use super::tree::{Node, parse_file};
 
 /// The most agents a scenario may have, in one group and in all together.
@@ -74,6 +75,9 @@ pub(super) struct ScenarioFile {
     /// What the run writes down.
     #[serde(default)]
     pub record: RecordSettings,
+    /// How `llmagentos train` judges what is learned, and how long `llmagentos evaluate` looks.
+    #[serde(default)]
+    pub train: TrainSettings,
 }
 
 /// A table whose keys belong to its kind.
@@ -209,6 +213,8 @@ pub struct Scenario {
     pub domain: Section,
     /// What the run writes down.
     pub record: RecordSettings,
+    /// How a training is judged.
+    pub train: TrainSettings,
     root: Node,
     sources: Sources,
 }
@@ -279,6 +285,7 @@ impl Scenario {
             language: file.llm.into_iter().map(|(name, section)| (name, section.common)).collect(),
             domain,
             record: file.record,
+            train: file.train,
             root,
             sources,
         })

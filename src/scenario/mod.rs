@@ -18,6 +18,7 @@ mod schema;
 mod section;
 mod shape;
 mod source;
+mod train;
 mod tree;
 mod words;
 
@@ -30,4 +31,5 @@ pub use reference::reference;
 pub use reward::{PotentialSettings, RewardSettings, ShapingSettings};
 pub use schema::json_schema;
 pub use section::{Kind, Kinds, Section, Settings, SettingsType};
+pub use train::{EVALUATE_SEEDS_FROM, TRAIN_SEEDS_FROM, TrainSettings};
 pub use words::one_of;

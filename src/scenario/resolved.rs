@@ -27,6 +27,10 @@ impl Scenario {
         line(&mut text, "messages", &self.record.messages.into());
         line(&mut text, "agents_every", &whole(self.record.agents_every));
         line(&mut text, "learning_every", &whole(self.record.learning_every));
+        text.push_str("\n[train]\n");
+        for (key, value) in &toml::Table::try_from(&self.train).expect("numbers and words") {
+            line(&mut text, key, value);
+        }
         for group in &self.agents {
             text.push_str("\n[[agents]]\n");
             line(&mut text, "role", &group.role.as_str().into());

@@ -9,6 +9,7 @@ use super::minds::{Advised, Mind, MindEntry, Minds, ObservationBatch, Observatio
 use super::now::Now;
 use super::pace::{Pace, hold};
 use super::rewards::Rewards;
+use super::sound::check_observations;
 use crate::base::{Action, AgentId, LearnStats, LegalActions, Outcome, TransitionBatch};
 
 /// The system of [`super::Phase::Learn`].
@@ -25,6 +26,10 @@ pub(super) fn learn(
         batch.order(entry.space.features.len());
         let central = entry.space.central.len() * batch.agents.len();
         assert_eq!(batch.central.len(), central, "policy {}: every row has all central numbers", entry.name);
+        if let Err(error) = check_observations(now.tick, entry, batch) {
+            failure.set(error);
+            return;
+        }
         if entry.paced {
             hold(now.tick, batch, entry.space.features.len(), &paces);
         }

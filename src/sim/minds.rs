@@ -8,6 +8,7 @@ use bevy_ecs::resource::Resource;
 
 use super::components::PolicySlot;
 use super::history::Histories;
+use super::returns::ReturnCount;
 use crate::base::{
     Action, AgentId, LanguageMind, LearnStats, Learner, LegalActions, Outcome, Policy, Space, TextId, Tick,
     history_width,
@@ -63,14 +64,15 @@ pub(super) struct ObservationBatch {
     pub last_features: Vec<f32>,
     pub last_central: Vec<f32>,
     pub last_legal: Vec<LegalActions>,
+    /// The first agent that was handed in with nothing that it may do.
+    pub without_choice: Option<AgentId>,
 }
 
 impl Observations {
     /// Hands in what `agent` sees: as many numbers as its space has features, and what it may do. Each agent at most
     /// once a tick.
     ///
-    /// # Panics
-    /// When `legal` is empty: an agent that can do nothing has nothing to decide and is not handed in.
+    /// An agent that can do nothing has nothing to decide and is not handed in: with an empty `legal` the run stops.
     pub fn push(
         &mut self,
         agent: AgentId,
@@ -80,8 +82,10 @@ impl Observations {
         legal: LegalActions,
         words: TextId,
     ) {
-        assert!(legal.count() > 0, "agent {agent} has no legal action");
         let batch = &mut self.batches[usize::from(slot.policy)];
+        if legal.count() == 0 {
+            batch.without_choice.get_or_insert(agent);
+        }
         batch.agents.push(agent);
         batch.entities.push(entity);
         batch.slots.push(slot.slot);
@@ -137,6 +141,7 @@ impl ObservationBatch {
         self.last_features.clear();
         self.last_central.clear();
         self.last_legal.clear();
+        self.without_choice = None;
     }
 
     /// Rows of what was seen last, by agent.
@@ -193,6 +198,8 @@ pub(super) struct MindEntry {
     /// Since the last row of `learning.csv`.
     pub stats: LearnStats,
     pub agents: u32,
+    /// Where somebody asked for the returns of its agents' episodes.
+    pub returns: Option<ReturnCount>,
 }
 
 /// How often a policy's advisor was asked.
@@ -259,6 +266,9 @@ impl Minds {
         }
         if let Mind::Language(mind) = &mut entry.mind {
             mind.leave(agent);
+        }
+        if let Some(returns) = &mut entry.returns {
+            returns.leave(agent);
         }
     }
 }

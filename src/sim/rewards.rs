@@ -9,11 +9,13 @@ use bevy_ecs::system::{Query, Res, ResMut};
 
 use super::components::{Agent, PolicySlot, Reward, RewardTerms};
 use super::domain::{Domain, RoleSpace};
+use super::failure::Failure;
 use super::minds::{Mind, Minds};
 use super::now::{Now, Recording};
 use super::pace::Pace;
 use super::population::Population;
 use super::shaping::Shaping;
+use super::sound::check_reward;
 use super::tables::Tables;
 use crate::base::{AgentId, Outcome};
 use crate::record::{Column, TableSpec, Value};
@@ -128,7 +130,7 @@ impl Rewards {
     }
 
     /// What an agent got for itself: what its world says, or what its terms are worth by the scenario.
-    fn own(&self, group: u16, value: f32, terms: &[f32; RewardTerms::MAX]) -> f32 {
+    pub(super) fn own(&self, group: u16, value: f32, terms: &[f32; RewardTerms::MAX]) -> f32 {
         match self.groups.get(usize::from(group)).and_then(|group| group.weights.as_ref()) {
             None => value,
             Some(weights) => {
@@ -235,6 +237,8 @@ fn team(scenario: &Scenario, group: &AgentGroup) -> Result<Option<Team>, Scenari
 /// Empties the agents' rewards into the memories of their learners and minds, in Close. What was decided in an episode
 /// does not reach beyond its end.
 pub(super) fn credit_rewards(
+    now: Res<Now>,
+    failure: Res<Failure>,
     mut minds: ResMut<Minds>,
     mut rewards: ResMut<Rewards>,
     mut agents: Query<(&Agent, &PolicySlot, &mut Reward, Option<&mut RewardTerms>, Option<&mut Pace>)>,
@@ -255,6 +259,13 @@ pub(super) fn credit_rewards(
             pace.last = None;
         }
         let value = rewards.own(agent.group, value, &terms);
+        if !value.is_finite() || terms != [0.0; RewardTerms::MAX] {
+            let names = &minds.entries[usize::from(slot.policy)].space.terms;
+            if let Err(error) = check_reward(now.tick, agent.id, value, (&terms, names)) {
+                failure.set(error);
+                return;
+            }
+        }
         credits.push(Credit { agent: agent.id, group: agent.group, slot: *slot, value, outcome, terms });
     }
     // Sums of floats have one order, whatever the agents' tables look like.

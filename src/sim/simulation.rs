@@ -22,6 +22,7 @@ use super::minds::{DecisionMemory, Mind, MindEntry, Minds, ObservationBatch, Obs
 use super::now::{Now, Recording};
 use super::phase::Phase;
 use super::population::{Directory, Population, cross_barrier};
+use super::returns::{EpisodeReturns, ReturnCount, tally_returns};
 use super::rewards::{Rewards, close_rewards, credit_rewards};
 use super::spaces::{population_of, spaces_of_policies};
 use super::speak::{add_tables, write_memories};
@@ -119,6 +120,7 @@ impl Simulation {
                 memory,
                 stats: LearnStats::default(),
                 agents: 0,
+                returns: None,
             });
             batches.push(ObservationBatch::default());
         }
@@ -250,6 +252,40 @@ impl Simulation {
             .collect()
     }
 
+    /// The policy of each learner as it is used once learning is over, by policy name.
+    #[must_use]
+    pub fn deployed(&self) -> BTreeMap<String, Arc<dyn Policy>> {
+        let minds = self.world.resource::<Minds>();
+        let learners = minds.entries.iter().filter_map(|entry| match &entry.mind {
+            Mind::Learning(learner) => Some((entry.name.to_string(), learner.deployed())),
+            Mind::Fixed(_) | Mind::Language(_) => None,
+        });
+        learners.collect()
+    }
+
+    /// From the next tick on, the returns of episodes are counted.
+    pub fn count_returns(&mut self) {
+        for entry in &mut self.world.resource_mut::<Minds>().entries {
+            entry.returns = Some(ReturnCount::default());
+        }
+    }
+
+    /// The episodes since [`Self::count_returns`] and what they brought, by policy name; empty where that was not called.
+    /// An agent's episode that is not over counts only where the agent has ended none.
+    #[must_use]
+    pub fn returns(&self) -> BTreeMap<String, EpisodeReturns> {
+        let minds = self.world.resource::<Minds>();
+        let counted = minds.entries.iter().filter_map(|entry| Some((entry.name.to_string(), entry.returns.as_ref()?)));
+        counted.map(|(name, returns)| (name, returns.so_far())).collect()
+    }
+
+    /// Makes the next tick the last one: the rows that are written at the end are written then.
+    pub fn end_after_next_tick(&mut self) {
+        let mut now = self.world.resource_mut::<Now>();
+        now.last = true;
+        self.ticks = now.tick.0 + 1;
+    }
+
     fn write_agents(&mut self, tick: Tick) {
         let Some(agents) = &self.agents else { return };
         let directory = self.world.resource::<Directory>();
@@ -295,7 +331,7 @@ fn new_schedule(shuffle: Option<u64>) -> Schedule {
         learn.in_set(Phase::Learn),
         decide.in_set(Phase::Decide),
         answer_requests.in_set(Phase::Word),
-        (credit_rewards, close_rewards, close_limits, close_rows).chain().in_set(Phase::Close),
+        (tally_returns, credit_rewards, close_rewards, close_limits, close_rows).chain().in_set(Phase::Close),
     ));
     schedule
 }
