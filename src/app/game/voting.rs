@@ -59,7 +59,8 @@ pub(super) fn voting(object: Map<String, Value>) -> Result<Answer, Problem> {
         let own = match rule {
             VotingRule::Plurality | VotingRule::Approval | VotingRule::Borda => by_name(&election.scores),
             VotingRule::Copeland => {
-                let halves = |score: &u64| if score % 2 == 0 { json!(score / 2) } else { json!(*score as f64 / 2.0) };
+                let halves =
+                    |score: &u64| if score.is_multiple_of(2) { json!(score / 2) } else { json!(*score as f64 / 2.0) };
                 names.iter().cloned().zip(election.scores.iter().map(halves)).collect::<Map<_, _>>().into()
             }
             VotingRule::Schulze => {
