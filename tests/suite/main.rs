@@ -22,6 +22,7 @@ mod llm_unit;
 mod mind;
 mod models;
 mod openai;
+mod protocols;
 mod reference_llm;
 mod reference_rl;
 mod rewards;
