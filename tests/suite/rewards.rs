@@ -94,6 +94,7 @@ fn scenario(ticks: u64, seed: u64, groups: &str, domain: &str) -> Scenario {
 fn simulation(scenario: &Scenario, minds: Vec<(String, Mind)>) -> Simulation {
     let options = Options {
         minds,
+        advisors: BTreeMap::new(),
         language: Arc::new(Silent),
         data: DomainData::default(),
         personas: BTreeMap::new(),
