@@ -14,9 +14,9 @@ use super::progress::RunBar;
 use super::registry::domain_of;
 use super::run::RunOptions;
 use crate::base::{LanguageError, LanguageModel, PolicyFile};
-use crate::llm::{CallSources, LanguageHub, RecordError, SharedModel};
+use crate::llm::{CallSources, LanguageHub, MINDS, RecordError, SharedModel};
 use crate::record::{BudgetRow, LanguageRow, PartialReplay, RunFolder, Settled, sha256_hex};
-use crate::scenario::Scenario;
+use crate::scenario::{AgentGroup, Scenario, Section};
 use crate::sim::{BuildError, Domain, Mind, Options, SimError, Simulation};
 
 /// A run and its contenders on their way.
@@ -153,11 +153,33 @@ impl<'a> Course<'a> {
         let forecast = Forecast::measure(&self.prepared.models, self.domain.forecast(&simulation));
         self.prepared.forget_meters();
         match forecast {
-            Ok(forecast) => Ok(Some(forecast.text())),
+            Ok(forecast) => Ok(Some(forecast.text() + &self.decisions_by_language())),
             // A model that answers from a transcript takes no time worth telling.
             Err(LanguageError::Replay(_)) => Ok(None),
             Err(error) => Err(SimError::Language { tick: simulation.tick(), error }.into()),
         }
+    }
+
+    /// What the forecast does not know: how often policies of kind `language_model` will ask. At most, that is.
+    fn decisions_by_language(&self) -> String {
+        let asks = |policy: &String| {
+            let kind = self.scenario.policies.get(policy).map(Section::kind);
+            MINDS.iter().any(|mind| Some(mind.kind.name) == kind)
+        };
+        let groups: Vec<&AgentGroup> = self.scenario.agents.iter().filter(|group| asks(&group.policy)).collect();
+        if groups.is_empty() {
+            return String::new();
+        }
+        let most: u64 = groups
+            .iter()
+            .map(|group| u64::from(group.count) * self.scenario.ticks.div_ceil(u64::from(group.decide_every.max(1))))
+            .sum();
+        let names: Vec<String> = groups.iter().map(|group| format!("\"{}\"", group.name)).collect();
+        format!(
+            "; besides, {} decide by language, up to {most} times from the start's number of agents: --estimate counts \
+             and times that",
+            names.join(", ")
+        )
     }
 
     fn run(
@@ -208,6 +230,7 @@ impl<'a> Course<'a> {
             model,
             unit: spent.unit,
             tick: spent.tick,
+            answered_evenly: spent.evenly,
         }));
         let phase = if place.is_empty() { "run" } else { place.trim_end_matches('/') };
         if let Some(transcript_sha256) = record {
