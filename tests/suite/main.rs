@@ -26,4 +26,5 @@ mod reference_llm;
 mod reference_rl;
 mod scenario;
 mod support;
+mod training;
 mod tutoring;
