@@ -171,11 +171,11 @@ pub(super) fn credit_rewards(
             pace.last = None;
         }
         let entry = &mut minds.entries[usize::from(slot.policy)];
-        if !value.is_finite() || terms != [0.0; RewardTerms::MAX] {
-            if let Err(error) = check_reward(now.tick, agent.id, value, (&terms, &entry.space.terms)) {
-                failure.set(error);
-                return;
-            }
+        if (!value.is_finite() || terms != [0.0; RewardTerms::MAX])
+            && let Err(error) = check_reward(now.tick, agent.id, value, (&terms, &entry.space.terms))
+        {
+            failure.set(error);
+            return;
         }
         if let Some(memory) = &mut entry.memory {
             memory.credit(slot.slot, agent.id, (value, &terms), outcome);
