@@ -4,6 +4,7 @@
 mod a2c;
 mod actor_critic;
 mod approximator;
+mod attention;
 mod candle;
 mod checks;
 mod discretise;
@@ -14,6 +15,7 @@ mod encoder_kernels;
 mod expected_sarsa;
 mod experience;
 mod kernels;
+mod layer_norm;
 mod network;
 mod network_settings;
 mod normalise;
