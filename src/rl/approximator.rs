@@ -4,7 +4,7 @@
 //!
 //! | engine | dense layers | Transformer encoder |
 //! |---|---|---|
-//! | `kernels`: our own, same bits on every processor | `network.rs` | `encoder.rs` |
+//! | `kernels`: our own, same bits on every processor | `network.rs` | `encoder.rs`, `encoder_kernels.rs` |
 //! | `candle`: tensors with automatic gradients | `candle.rs` | `candle.rs` |
 
 use super::checks::array;

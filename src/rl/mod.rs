@@ -4,6 +4,7 @@
 mod a2c;
 mod actor_critic;
 mod approximator;
+mod attention;
 mod bank;
 mod candle;
 mod central;
@@ -18,6 +19,7 @@ mod encoder_kernels;
 mod expected_sarsa;
 mod experience;
 mod kernels;
+mod layer_norm;
 mod layers;
 mod mappo;
 mod network;

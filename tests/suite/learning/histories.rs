@@ -261,11 +261,48 @@ fn encoders_learn_alike_on_any_number_of_threads_and_go_on_from_what_was_saved()
         for threads in [2, 8] {
             assert!(learned(threads) == one, "{threads} threads: {policy}");
         }
-        let (saved, _) = run(policy, 40, 5);
         let scenario = scenario(&recall(policy), 40, 5);
-        let mut loaded = learner(&scenario);
-        loaded.load(&saved).expect("it fits");
-        assert!(write_policy(&loaded.save(), "abc") == one, "what is loaded is what was saved: {policy}");
+        let reborn = Reborn { learner: learner(&scenario), scenario: scenario.clone(), births: vec![7, 23] };
+        let mut simulation = build(&scenario, Mind::Learning(Box::new(reborn)));
+        for _ in 0..40 {
+            simulation.step().expect("nothing fails");
+        }
+        assert!(write_policy(&simulation.learned()["p"], "abc") == one, "having been saved shows: {policy}");
+    }
+}
+
+/// A learner that is saved and begun anew from that behind each of these ticks.
+struct Reborn {
+    learner: Box<dyn Learner>,
+    scenario: Scenario,
+    births: Vec<u64>,
+}
+
+impl Learner for Reborn {
+    fn learn(&mut self, batch: &TransitionBatch<'_>) -> Result<LearnStats, LearnError> {
+        let stats = self.learner.learn(batch)?;
+        if self.births.contains(&batch.tick.0) {
+            let saved = self.learner.save();
+            self.learner = learner(&self.scenario);
+            self.learner.load(&saved).expect("it fits");
+        }
+        Ok(stats)
+    }
+
+    fn policy(&self) -> Arc<dyn Policy> {
+        self.learner.policy()
+    }
+
+    fn deployed(&self) -> Arc<dyn Policy> {
+        self.learner.deployed()
+    }
+
+    fn save(&self) -> PolicyFile {
+        self.learner.save()
+    }
+
+    fn load(&mut self, file: &PolicyFile) -> Result<(), PolicyFileError> {
+        self.learner.load(file)
     }
 }
 
