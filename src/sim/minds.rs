@@ -199,8 +199,10 @@ impl Minds {
         if let Some(memory) = &mut entry.memory {
             memory.leave(slot.slot, agent);
         }
-        if let Mind::Language(mind) = &mut entry.mind {
-            mind.leave(agent);
+        match &mut entry.mind {
+            Mind::Fixed(_) => {}
+            Mind::Learning(learner) => learner.leave(agent),
+            Mind::Language(mind) => mind.leave(agent),
         }
     }
 }
