@@ -2,5 +2,7 @@
 //! learn to hold a pole. The long experiments over five seeds are `cargo bench --bench learning`; figures in
 //! `docs/LEARNING.md`.
 
+mod bank;
 mod networks;
 mod poles;
+mod teams;
