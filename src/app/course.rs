@@ -134,7 +134,9 @@ impl<'a> Course<'a> {
         }
         let most: u64 = groups
             .iter()
-            .map(|group| u64::from(group.count) * self.stage.scenario.ticks.div_ceil(u64::from(group.decide_every.max(1))))
+            .map(|group| {
+                u64::from(group.count) * self.stage.scenario.ticks.div_ceil(u64::from(group.decide_every.max(1)))
+            })
             .sum();
         let names: Vec<String> = groups.iter().map(|group| format!("\"{}\"", group.name)).collect();
         format!(

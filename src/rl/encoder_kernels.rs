@@ -8,7 +8,6 @@ use super::attention::{Attend, AttendBack, AttentionRoom};
 use super::encoder::EncoderShape;
 use super::kernels::{add, padded, vectorised};
 use super::layer_norm::NormTrace;
-use super::layers::Layer;
 
 /// What the way there leaves for the way back, and room for both.
 #[derive(Debug, Default)]
