@@ -177,6 +177,5 @@ fn a_shaped_learner_needs_fewer_episodes() {
         plain.push(episodes_to_the_best("", seed));
         shaped.push(episodes_to_the_best(&shaping, seed));
     }
-    println!("episodes to the best policy: {plain:?} without, {shaped:?} with");
     assert!(plain.iter().zip(&shaped).all(|(plain, shaped)| 3 * shaped < *plain), "{plain:?} and {shaped:?}");
 }
