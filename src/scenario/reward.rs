@@ -34,6 +34,7 @@ impl RewardSettings {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_nothing(number: &f64) -> bool {
     *number == 0.0
 }

@@ -149,6 +149,7 @@ pub fn step(
 }
 
 /// What a step's reward consists of, in the order of [`Environment::terms`].
+#[expect(clippy::float_cmp, reason = "a reward is one of the table's very numbers")]
 fn terms(environment: Environment, reward: f64, action: usize) -> [f64; 3] {
     let is = |worth: f64| f64::from(u8::from(reward == worth));
     match environment {

@@ -66,7 +66,7 @@ impl Environment {
             Self::Taxi => "drives the taxi of a town of its own",
             Self::Coordination => "plays a game of one payoff with a partner",
             Self::Bar => "goes to the bar on one night of seven, as all others of this role do",
-            Self::Road => "drives a lorry of its own over hills, for the way it makes and with the fuel it burns",
+            Self::Road => "drives a lorry of its own over hills, for its progress and with the fuel it burns",
             Self::Recall => "sees a cue and is asked for it some steps later",
             Self::ResourceSharing => "shares a pool that regrows with a team of one reward",
         }
@@ -117,7 +117,7 @@ impl Environment {
             Self::Taxi => &[("steps", -1.0), ("refusals", -10.0), ("deliveries", 20.0)],
             Self::Coordination => &[("payoff", 1.0)],
             Self::Bar => &[("share", 1.0), ("everyone", 0.0), ("difference", 0.0)],
-            Self::Road => &[("way", 1.0), ("fuel", 0.0)],
+            Self::Road => &[("progress", 1.0), ("fuel", 0.0)],
             Self::Recall => &[("recalled", 1.0)],
             Self::ResourceSharing => &[("harvest", 1.0)],
         }

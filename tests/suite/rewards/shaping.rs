@@ -136,13 +136,17 @@ fn learners_are_told_more_and_the_record_is_not() {
     assert!(rewards.iter().all(|&reward| reward == 0.0), "{rewards:?}");
 }
 
+/// On the small lake Φ = (row + column) / 6. It is never negative, so that a table that begins at 0 is drawn towards the goal:
+/// shaping is the same as to begin at Q = Φ (Wiewiora 2003).
+const TOWARDS: &str = "linear = { row = 0.16666666666666666, column = 0.16666666666666666 }";
+
 /// Episodes until the greedy policy of the table goes the shortest way.
 fn episodes_to_the_best(shaping: &str, seed: u64) -> usize {
-    let domain = "frozen_lake = { map = \"8x8\", slippery = false, time_limit = 200 }";
-    let ticks = 60_000;
+    let domain = "frozen_lake = { slippery = false }";
+    let ticks = 20_000;
     let scenario = scenario(ticks, seed, &lake(shaping, "discount = 0.99"), domain);
     let mut simulation = simulation(&scenario, vec![("walk".into(), Mind::Learning(learner(&scenario, "walk", None)))]);
-    let table = frozen_lake(LakeMap::Eight, false);
+    let table = frozen_lake(LakeMap::Four, false);
     let mut episodes = 0;
     for _ in 0..ticks {
         step(&mut simulation, 1);
@@ -155,12 +159,12 @@ fn episodes_to_the_best(shaping: &str, seed: u64) -> usize {
         let learned = &simulation.learned()["walk"];
         let values = &learned.tensors.iter().find(|tensor| tensor.name == "values").expect("there").values;
         let mut place = 0;
-        for _ in 0..14 {
+        for _ in 0..6 {
             let row = &values[place * 4..place * 4 + 4];
             let best = (0..4).fold(0, |best, action| if row[action] > row[best] { action } else { best });
             place = table.follows(place, best)[0].next;
         }
-        if place == 63 {
+        if place == 15 {
             return episodes;
         }
     }
@@ -169,12 +173,12 @@ fn episodes_to_the_best(shaping: &str, seed: u64) -> usize {
 
 #[test]
 fn a_shaped_learner_needs_fewer_episodes() {
-    let shaping = format!("reward = {{ shaping = {{ potential = {{ {POTENTIAL} }} }} }}");
+    let shaping = format!("reward = {{ shaping = {{ potential = {{ {TOWARDS} }} }} }}");
     let (mut plain, mut shaped) = (Vec::new(), Vec::new());
     for seed in 0..5 {
         plain.push(episodes_to_the_best("", seed));
         shaped.push(episodes_to_the_best(&shaping, seed));
     }
-    println!("episodes to the best policy: {plain:?} without, {shaped:?} with");
-    assert!(plain.iter().zip(&shaped).all(|(plain, shaped)| 3 * shaped < *plain), "{plain:?} and {shaped:?}");
+    let (all_plain, all_shaped): (usize, usize) = (plain.iter().sum(), shaped.iter().sum());
+    assert!(4 * all_shaped < all_plain, "{plain:?} without, {shaped:?} with");
 }
