@@ -11,7 +11,7 @@ use llmagentos::domains::DOMAINS;
 use llmagentos::record::{Column, TableSpec};
 use llmagentos::scenario::{Kind, Scenario, Section, json_schema};
 use llmagentos::sim::{
-    agent_columns, decision_columns, learning_columns, memory_columns, message_columns, metric_columns,
+    advice_columns, agent_columns, decision_columns, learning_columns, memory_columns, message_columns, metric_columns,
 };
 use serde_json::Value;
 
@@ -90,6 +90,7 @@ fn tables_of(own: &[TableSpec]) -> Vec<TableSpec> {
         TableSpec { name: "agents", about: "an agent", columns: agents },
         message_columns(),
         learning_columns(),
+        advice_columns(),
         decision_columns(),
         memory_columns(),
     ];
