@@ -16,9 +16,12 @@ pub fn summary_table(outcome: &RunOutcome) -> String {
     let alone = outcome.comparison.len() == 1;
     let names = outcome.comparison.iter().map(|(name, _)| name.clone());
     table.set_header(std::iter::once(String::new()).chain(names));
-    let rows = &outcome.comparison[0].1;
-    for (index, row) in rows.iter().enumerate() {
-        let cells = outcome.comparison.iter().map(|(_, summary)| cell(&summary[index], alone));
+    // Not everyone has every line: one who asks no advisor says nothing of it.
+    for row in &outcome.comparison[0].1 {
+        let of = |summary: &[Settled]| {
+            summary.iter().find(|other| other.name == row.name).map_or_else(String::new, |found| cell(found, alone))
+        };
+        let cells = outcome.comparison.iter().map(|(_, summary)| of(summary));
         table.add_row(std::iter::once(row.name.clone()).chain(cells));
     }
     aligned(table)

@@ -82,7 +82,6 @@ impl Settings for A2cSettings {
     fn validate(&self, section: &Section) -> Result<(), ScenarioError> {
         self.network.validate(section)?;
         self.optimiser.validate(section)?;
-        self.advice.as_ref().map_or(Ok(()), |advice| advice.validate(section))?;
         within(section, "discount", self.discount, true)?;
         within(section, "lambda", self.lambda, true)
     }

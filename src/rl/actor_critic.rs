@@ -544,7 +544,7 @@ fn chunk(
             let of = |action: usize| odds[action] - shares.log_sum;
             let divergence = prior::divergence(legal, advised, of);
             for other in legal.iter().map(Action::index) {
-                let slope = of(other).exp() * (of(other) - advised[other] - divergence);
+                let slope = prior::divergence_slope(of(other), advised[other], divergence);
                 gradients[other] += weight * pull.divergence * slope;
             }
             sums.loss += f64::from(pull.divergence * divergence);

@@ -100,7 +100,6 @@ impl Settings for PpoSettings {
     fn validate(&self, section: &Section) -> Result<(), ScenarioError> {
         self.network.validate(section)?;
         self.optimiser.validate(section)?;
-        self.advice.as_ref().map_or(Ok(()), |advice| advice.validate(section))?;
         within(section, "discount", self.discount, true)?;
         within(section, "lambda", self.lambda, true)?;
         within(section, "clip", self.clip, false)

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::array;
 use crate::base::{LegalActions, PolicyFile, PolicyFileError, TensorData, TransitionBatch};
-use crate::scenario::{ScenarioError, Section};
 
 /// Who advises a learner, and how much that counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,18 +46,6 @@ fn default_transitions() -> u64 {
 }
 
 impl AdviceSettings {
-    /// Checks them where they stand, under the key `advice`.
-    ///
-    /// # Errors
-    /// When nothing is made of the advice.
-    pub fn validate(&self, section: &Section) -> Result<(), ScenarioError> {
-        if self.weight == 0.0 && self.weight_final == 0.0 && self.divergence == 0.0 {
-            let help = "give `weight` or `divergence` a number above 0, or take `advice` away";
-            return Err(section.invalid("advice.weight", "the advice counts nothing", help));
-        }
-        Ok(())
-    }
-
     /// What the advice counts after this many transitions.
     pub(super) fn pull(&self, transitions: u64) -> Pull {
         let share = (transitions as f64 / self.weight_transitions as f64).min(1.0);
@@ -146,6 +133,11 @@ pub(super) fn divergence(legal: LegalActions, advice: &[f32], of: impl Fn(usize)
     legal.iter().map(|action| of(action.index()).exp() * (of(action.index()) - advice[action.index()])).sum()
 }
 
+/// Its slope by the logarithm of the odds of an action, for that action's log-probability and advice.
+pub(super) fn divergence_slope(log_probability: f32, advised: f32, divergence: f32) -> f32 {
+    log_probability.exp() * (log_probability - advised - divergence)
+}
+
 /// Rows of a batch on which an advisor was asked and more than one action was legal, and those of them in which what was
 /// done is what the advisor held for likeliest.
 pub(super) fn compare(batch: &TransitionBatch<'_>) -> (u64, u64) {
@@ -162,4 +154,61 @@ pub(super) fn compare(batch: &TransitionBatch<'_>) -> (u64, u64) {
 pub(super) fn likeliest(legal: LegalActions, values: &[f32]) -> usize {
     let better = |best: usize, next: usize| if values[next] > values[best] { next } else { best };
     legal.iter().map(|action| action.index()).reduce(better).expect("something is legal")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::objective::Shares;
+    use super::*;
+    use crate::base::Action;
+
+    /// The same in 64 bits, straight from the definition.
+    fn exact(odds: &[f64], advice: &[f64], weight: f64) -> f64 {
+        let mixed: Vec<f64> = odds.iter().zip(advice).map(|(odds, advised)| odds + weight * advised).collect();
+        let sum: f64 = mixed.iter().map(|odds| odds.exp()).sum();
+        mixed.iter().zip(advice).map(|(odds, advised)| odds.exp() / sum * (odds - sum.ln() - advised)).sum()
+    }
+
+    #[test]
+    fn the_divergence_and_its_slope_are_those_of_64_bits() {
+        let legal = LegalActions(0b1011);
+        let places = [0, 1, 3];
+        let odds = [0.4_f32, -1.2, 9.0, 0.7];
+        let advice = [(0.6_f32).ln(), (0.1_f32).ln(), f32::NEG_INFINITY, (0.3_f32).ln()];
+        let wide = |values: &[f32]| places.map(|place| f64::from(values[place]));
+        for weight in [0.0, 0.5, 2.0] {
+            let mut room = Vec::new();
+            let mixed = Pull { weight, divergence: 1.0 }.mixed(&odds, Some(&advice), &mut room);
+            let shares = Shares::of(mixed, legal);
+            let of = |place: usize| shares.log_probability(mixed, Action(place as u16));
+            let found = divergence(legal, &advice, of);
+            let expected = exact(&wide(&odds), &wide(&advice), f64::from(weight));
+            assert!((f64::from(found) - expected).abs() < 1e-6, "{found}, not {expected}");
+            for (rank, place) in places.into_iter().enumerate() {
+                let moved = |by: f64| {
+                    let mut odds = wide(&odds);
+                    odds[rank] += by;
+                    exact(&odds, &wide(&advice), f64::from(weight))
+                };
+                let expected = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+                let slope = f64::from(divergence_slope(of(place), advice[place], found));
+                assert!((slope - expected).abs() < 1e-5, "β {weight}, action {place}: {slope}, not {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_counts_falls_linearly_and_stays() {
+        let settings = AdviceSettings {
+            from: String::new(),
+            weight: 2.0,
+            weight_final: 0.5,
+            weight_transitions: 100,
+            divergence: 0.4,
+        };
+        let pull = |transitions| settings.pull(transitions);
+        assert_eq!(pull(0), Pull { weight: 2.0, divergence: 0.4 });
+        assert_eq!(pull(50), Pull { weight: 1.25, divergence: 0.2 });
+        assert_eq!(pull(1000), Pull { weight: 0.5, divergence: 0.0 });
+    }
 }

@@ -80,7 +80,6 @@ impl Settings for ReinforceSettings {
     fn validate(&self, section: &Section) -> Result<(), ScenarioError> {
         self.network.validate(section)?;
         self.optimiser.validate(section)?;
-        self.advice.as_ref().map_or(Ok(()), |advice| advice.validate(section))?;
         within(section, "discount", self.discount, true)
     }
 }

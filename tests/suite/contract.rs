@@ -11,8 +11,8 @@ use llmagentos::domains::DOMAINS;
 use llmagentos::record::{Column, TableSpec};
 use llmagentos::scenario::{Kind, Scenario, Section, json_schema};
 use llmagentos::sim::{
-    agent_columns, decision_columns, learning_columns, limit_columns, memory_columns, message_columns, metric_columns,
-    reward_columns,
+    advice_columns, agent_columns, decision_columns, learning_columns, limit_columns, memory_columns, message_columns,
+    metric_columns, reward_columns,
 };
 use serde_json::Value;
 
@@ -93,6 +93,7 @@ fn tables_of(own: &[TableSpec]) -> Vec<TableSpec> {
         learning_columns(),
         reward_columns(&[]),
         limit_columns(),
+        advice_columns(),
         decision_columns(),
         memory_columns(),
     ];

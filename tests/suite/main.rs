@@ -1,5 +1,6 @@
 //! The one integration binary: each module tests one part from outside.
 
+mod advice;
 mod architecture;
 mod assets;
 mod chance;

@@ -8,8 +8,8 @@ mod runs;
 use std::sync::Arc;
 
 use llmagentos::base::{
-    Action, ActionMenu, AgentId, Answer, Ask, Chance, Context, DecisionBatch, LanguageDecision, LanguageError,
-    LanguageMind, LegalActions, Letter, Performative, PolicyError, Request, Scored, Space, Tick,
+    Action, ActionMenu, AgentId, Answer, Ask, AskModels, Chance, Context, DecisionBatch, LanguageDecision,
+    LanguageError, LanguageMind, LegalActions, Letter, Performative, PolicyError, Request, Scored, Space, Tick,
 };
 use llmagentos::llm::{MINDS, MindFile};
 use llmagentos::scenario::{Scenario, ScenarioError, Section};
@@ -78,6 +78,25 @@ fn decide(
     rows: &[Row],
     answer: &mut dyn FnMut(&Request) -> Answer,
 ) -> Result<Vec<LanguageDecision>, PolicyError> {
+    hand_in(tick, rows, answer, |decisions, contexts, ask| mind.decide(decisions, contexts, ask))
+}
+
+/// Has a mind advise at a tick; `answer` is the model.
+fn advise(
+    mind: &mut dyn LanguageMind,
+    tick: u64,
+    rows: &[Row],
+    answer: &mut dyn FnMut(&Request) -> Answer,
+) -> Result<Vec<f32>, PolicyError> {
+    hand_in(tick, rows, answer, |decisions, contexts, ask| mind.advise(decisions, contexts, ask))
+}
+
+fn hand_in<T>(
+    tick: u64,
+    rows: &[Row],
+    answer: &mut dyn FnMut(&Request) -> Answer,
+    asked: impl FnOnce(&DecisionBatch<'_>, &[Context], &mut AskModels<'_>) -> Result<T, PolicyError>,
+) -> Result<T, PolicyError> {
     let space = space();
     let agents: Vec<AgentId> = rows.iter().map(|row| AgentId(row.agent)).collect();
     let features: Vec<f32> = rows.iter().flat_map(|row| row.seen).collect();
@@ -100,7 +119,7 @@ fn decide(
         assert!(askers.is_sorted(), "rows ask in their order");
         Ok(requests.iter().map(&mut *answer).collect())
     };
-    mind.decide(&decisions, &contexts, &mut ask)
+    asked(&decisions, &contexts, &mut ask)
 }
 
 /// A model that gives every option the same score, and writes down what it was asked.

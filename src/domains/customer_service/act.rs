@@ -87,14 +87,18 @@ pub fn staff_acts(
         let system = speakers.of(agent.persona);
         let settings = &desk.settings;
         let (request, phrases) = match settings.words {
-            Words::Choose => (prompts::choose_words(system, act, words_about), prompts::phrases(act, words_about)),
+            Words::Fixed => (None, prompts::phrases(act, words_about)),
+            Words::Choose => {
+                (Some(prompts::choose_words(system, act, words_about)), prompts::phrases(act, words_about))
+            }
             Words::Write => {
                 let draw = now.chance.draw(WORDING, now.tick, agent.id).random_range(0..settings.words_variants);
                 let (tokens_max, temperature) = (settings.words_tokens_max, settings.words_temperature);
-                (prompts::write_words(system, act, words_about, tokens_max, temperature, draw), Arc::default())
+                let request = prompts::write_words(system, act, words_about, tokens_max, temperature, draw);
+                (Some(request), Arc::default())
             }
         };
-        let ticket = queue.ask(agent.id, model, request);
+        let ticket = request.map(|request| queue.ask(agent.id, model, request));
         member.wording = Some(Wording { recipient: customer_id, performative, topic, ticket, phrases });
         customer.file.messages += 1;
 
@@ -152,7 +156,8 @@ pub fn send_words(
     for &(_, entity) in directory.alive() {
         let Ok((agent, mut member)) = staff.get_mut(entity) else { continue };
         let Some(wording) = member.wording.take() else { continue };
-        let text = match queue.answer(wording.ticket) {
+        let text = match wording.ticket.and_then(|ticket| queue.answer(ticket)) {
+            None if wording.ticket.is_none() => texts.0.intern(&wording.phrases[0]),
             Some(Answer::Text(words)) => texts.0.intern(words),
             Some(Answer::Scored(scored)) => {
                 let mut draw = now.chance.draw(WORDING, now.tick, agent.id);

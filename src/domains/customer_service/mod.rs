@@ -178,6 +178,7 @@ impl Domain for CustomerService {
         // Acts with an intent are four offers and five confirmations; five more say the same to everyone.
         let wordings = 14 * speakers;
         let (chosen, written) = match desk.settings.words {
+            Words::Fixed => (0, 0),
             Words::Choose => (wordings, 0),
             Words::Write => (0, wordings * u64::from(desk.settings.words_variants)),
         };

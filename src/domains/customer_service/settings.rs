@@ -24,7 +24,7 @@ pub struct CustomerServiceSettings {
     /// probabilities are raised.
     #[serde(default = "default_reading_weight")]
     pub reading_weight: f64,
-    /// How the staff's language model words an act.
+    /// Who words an act: the staff's language model, or nobody.
     #[serde(default)]
     pub words: Words,
     /// With `words = "write"`: most tokens of a sentence.
@@ -54,6 +54,8 @@ pub enum Words {
     /// It says which of a few given sentences its persona would say, and one is drawn by that. Small models can.
     #[default]
     Choose,
+    /// The first of the given sentences, always: no model is asked.
+    Fixed,
     /// It writes a sentence of its own. Needs a model that can: one of 135M parameters mostly cannot.
     Write,
 }

@@ -129,8 +129,8 @@ pub struct Wording {
     pub performative: Performative,
     /// The intent it is about, or [`NO_TOPIC`].
     pub topic: u16,
-    /// Its words to come.
-    pub ticket: Ticket,
+    /// Its words to come; none where the first of the sentences is said.
+    pub ticket: Option<Ticket>,
     /// The sentences to choose from; none when the model writes its own.
     pub phrases: Arc<[Arc<str>]>,
 }

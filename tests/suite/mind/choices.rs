@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand_pcg::Pcg32;
 
-use super::{FIRST, Row, decide, listening, mind, row};
+use super::{FIRST, Row, advise, decide, listening, mind, row};
 
 /// A number that a model should never give, or an ordinary one.
 fn nasty(random: &mut Pcg32) -> f64 {
@@ -121,4 +121,34 @@ fn equal_rows_make_equal_requests() {
     decide(&mut *mind(""), 7, &rows, &mut listening(&mut heard)).expect("it decides");
     assert_eq!(heard.len(), 5);
     assert!(heard.iter().all(|request| *request == heard[0]), "neither agent nor tick stands in the built-in prompt");
+}
+
+#[test]
+fn advice_is_the_whole_distribution_that_a_decision_is_taken_from() {
+    let mut random = Pcg32::seed_from_u64(2);
+    for how in ["best", "sample"] {
+        let text = format!("choose = \"{how}\"\ntemperature = 0.5\ncalibrate = false");
+        let rows: Vec<Row> =
+            (0..400).map(|agent| row(agent, [agent as f32, 0.5], random.random_range(1..64))).collect();
+        // The same words get the same scores.
+        let scores = |request: &llmagentos::base::Request| {
+            let Ask::Choose(Choices { options, .. }) = &request.ask else { panic!("{request:?}") };
+            let score = |place: usize| -((request.prompt.suffix.len() * 31 + place * 17) % 7) as f64;
+            let scores = (0..options.len()).map(|place| if place == 3 { f64::NAN } else { score(place) });
+            Answer::Scored(Scored { scores: scores.collect() })
+        };
+        let advice = advise(&mut *mind(&text), 4, &rows, &mut |request| scores(request)).expect("it advises");
+        let decided = decide(&mut *mind(&text), 4, &rows, &mut |request| scores(request)).expect("it decides");
+        for ((row, advice), decided) in rows.iter().zip(advice.chunks(6)).zip(&decided) {
+            let sum: f64 = advice.iter().map(|value| f64::from(*value).exp()).sum();
+            assert!((sum - 1.0).abs() < 1e-6, "{advice:?}");
+            for (place, value) in advice.iter().enumerate() {
+                let possible = row.legal >> place & 1 == 1;
+                assert!(possible || *value == f32::NEG_INFINITY, "{place} of {:b}: {advice:?}", row.legal);
+            }
+            // What a record of the decision says is what a learner is told.
+            let told = f64::from(advice[decided.action.index()]);
+            assert!((told - decided.log_probability).abs() < 1e-6, "{told}, not {}", decided.log_probability);
+        }
+    }
 }
