@@ -3,6 +3,7 @@
 
 mod builder;
 mod components;
+mod conversations;
 mod decide;
 mod domain;
 mod failure;
@@ -21,6 +22,9 @@ mod tables;
 
 pub use builder::Builder;
 pub use components::{Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RoleId};
+pub use conversations::{
+    ConversationCounts, Conversations, TermsId, conversation_columns, conversation_metric_columns,
+};
 pub use domain::{BuildError, DataNeed, Domain, DomainData, LanguageForecast, RoleSpace};
 pub use failure::{Failure, SimError};
 pub use language::{LanguageQueue, Ticket};

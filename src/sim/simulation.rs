@@ -9,6 +9,7 @@ use bevy_ecs::schedule::{
 use bevy_ecs::world::World;
 
 use super::builder::{AgentTable, Builder};
+use super::conversations::{Conversations, conversation_columns, conversation_metric_columns, hold_conversations};
 use super::decide::{clear_decisions, decide};
 use super::domain::{BuildError, Domain, DomainData};
 use super::failure::{Failure, SimError, going_on};
@@ -110,6 +111,7 @@ impl Simulation {
         world.insert_resource(LanguageCounted::default());
         world.insert_resource(LanguageQueue::default());
         world.insert_resource(Mail::default());
+        world.insert_resource(Conversations::default());
         world.insert_resource(Texts::default());
         world.insert_resource(Directory::default());
         world.insert_resource(Observations { batches });
@@ -122,13 +124,20 @@ impl Simulation {
         domain.build(scenario, &options.data, &mut builder)?;
         let Builder { mut world, mut schedule, metrics, agents } = builder;
 
+        let converses = world.resource::<Conversations>().is_used();
         let mut tables = world.resource_mut::<Tables>();
-        let (before, behind) = metric_columns();
+        let (before, mut behind) = metric_columns();
+        if converses {
+            behind.extend(conversation_metric_columns());
+        }
         let columns = before.into_iter().chain(metrics).chain(behind).collect();
         tables.add(TableSpec { name: "metrics", about: "a tick", columns });
         tables.add(learning_columns());
         if options.messages && scenario.record.messages {
             tables.add(message_columns());
+            if converses {
+                tables.add(conversation_columns());
+            }
         }
         add_tables(&mut world, scenario);
         let mut tables = world.resource_mut::<Tables>();
@@ -254,7 +263,7 @@ fn new_schedule(shuffle: Option<u64>) -> Schedule {
         learn.in_set(Phase::Learn),
         decide.in_set(Phase::Decide),
         answer_requests.in_set(Phase::Word),
-        (credit_rewards, close_rows).chain().in_set(Phase::Close),
+        (credit_rewards, hold_conversations, close_rows).chain().in_set(Phase::Close),
     ));
     schedule
 }
