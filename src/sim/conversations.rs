@@ -42,11 +42,9 @@ pub struct ConversationCounts {
 /// conversations are over.
 const PAGE: usize = 256;
 
-#[derive(Debug, Default)]
-struct Page {
-    kept: usize,
-    places: Vec<Option<Conversation>>,
-}
+/// How many messages are looked up together. Conversations lie all over memory: looking some up at once lets the processor
+/// wait for them side by side.
+const TOGETHER: usize = 64;
 
 /// All conversations under way, and those that came to an outcome at the last tick. Domains speak in Act and Send; what
 /// they said is checked in Close, and read at the next tick.
@@ -56,7 +54,9 @@ pub struct Conversations {
     outbox: Vec<(Option<TermsId>, Envelope)>,
     admitted: Vec<Envelope>,
     rejected: Vec<Rejection>,
-    pages: Vec<Option<Box<Page>>>,
+    pages: Vec<Vec<Option<Conversation>>>,
+    /// How many of a page's conversations are kept.
+    kept: Vec<u32>,
     next: u32,
     /// Deadlines, among them those that have been overtaken.
     timers: BTreeMap<Tick, Vec<ConversationId>>,
@@ -131,12 +131,12 @@ impl Conversations {
     #[must_use]
     pub fn get(&self, id: ConversationId) -> Option<&Conversation> {
         let (page, place) = (id.0 as usize / PAGE, id.0 as usize % PAGE);
-        self.pages.get(page)?.as_ref()?.places.get(place)?.as_ref()
+        self.pages.get(page)?.get(place)?.as_ref()
     }
 
     fn get_mut(&mut self, id: ConversationId) -> Option<&mut Conversation> {
         let (page, place) = (id.0 as usize / PAGE, id.0 as usize % PAGE);
-        self.pages.get_mut(page)?.as_mut()?.places.get_mut(place)?.as_mut()
+        self.pages.get_mut(page)?.get_mut(place)?.as_mut()
     }
 
     /// The letters that reached a mailbox this tick, each with its envelope if it belongs to a conversation. A letter's
@@ -186,29 +186,41 @@ impl Conversations {
     fn keep(&mut self, conversation: Conversation) {
         let (page, place) = (conversation.id().0 as usize / PAGE, conversation.id().0 as usize % PAGE);
         if self.pages.len() <= page {
-            self.pages.resize_with(page + 1, || None);
+            self.pages.resize_with(page + 1, Vec::new);
+            self.kept.resize(page + 1, 0);
         }
-        let page = self.pages[page].get_or_insert_default();
-        if page.places.len() <= place {
-            page.places.resize_with(place + 1, || None);
+        let places = &mut self.pages[page];
+        if places.is_empty() {
+            places.reserve_exact(PAGE);
         }
-        page.places[place] = Some(conversation);
-        page.kept += 1;
+        if places.len() <= place {
+            places.resize_with(place + 1, || None);
+        }
+        places[place] = Some(conversation);
+        self.kept[page] += 1;
         self.counts.open += 1;
     }
 
     /// Forgets what had come to an outcome when the last tick closed.
     fn forget(&mut self) {
-        for id in std::mem::take(&mut self.over) {
-            let (page, place) = (id.0 as usize / PAGE, id.0 as usize % PAGE);
-            let Some(slot) = self.pages.get_mut(page) else { continue };
-            let Some(kept) = slot.as_mut() else { continue };
-            kept.places[place] = None;
-            kept.kept -= 1;
-            if kept.kept == 0 {
-                *slot = None;
+        let over = std::mem::take(&mut self.over);
+        for together in over.chunks(TOGETHER) {
+            self.look_up(together.iter().copied());
+            for id in together {
+                let (page, place) = (id.0 as usize / PAGE, id.0 as usize % PAGE);
+                self.pages[page][place] = None;
+                self.kept[page] -= 1;
+                if self.kept[page] == 0 {
+                    self.pages[page] = Vec::new();
+                }
             }
         }
+    }
+
+    /// Brings conversations near. The sum is of no use but to keep the looking from being left out.
+    fn look_up(&self, ids: impl Iterator<Item = ConversationId>) -> u64 {
+        let far = |id| self.get(id).map_or(0, |one| one.deadline().0 ^ u64::from(one.outcome().is_some()));
+        std::hint::black_box(ids.map(far).fold(0, u64::wrapping_add))
     }
 
     /// What follows a step: a timer for the new state, or the outcome.
@@ -234,7 +246,13 @@ impl Conversations {
         if !outbox.is_sorted_by_key(|said| said.1.sender) {
             outbox.sort_by_key(|said| said.1.sender);
         }
-        for (terms, envelope) in outbox.drain(..) {
+        let mut ahead = 0;
+        let ids: Vec<ConversationId> = outbox.iter().map(|said| said.1.conversation).collect();
+        for (place, (terms, envelope)) in outbox.drain(..).enumerate() {
+            if place == ahead {
+                ahead = ids.len().min(place + TOGETHER);
+                self.look_up(ids[place..ahead].iter().copied());
+            }
             let id = envelope.conversation;
             let before = self.get(id).map(Conversation::deadline);
             let checked = match terms {
@@ -255,7 +273,7 @@ impl Conversations {
                 Ok(()) => {
                     self.counts.admitted += 1;
                     self.post(&envelope, mail);
-                    if let Some(conversation) = self.get(id) {
+                    if let Some(conversation) = self.get(id).filter(|_| record.tables.is_some()) {
                         record.said(if terms.is_some() { "opened" } else { "said" }, conversation, &envelope);
                     }
                     self.admitted.push(envelope);
