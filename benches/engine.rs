@@ -13,7 +13,18 @@ fn main() {
 /// An item is an agent in a tick.
 #[divan::bench(args = [1_000, 100_000, 1_000_000], sample_count = 20, sample_size = 3)]
 fn tick(bencher: Bencher<'_, '_>, agents: u32) {
-    let mut simulation = plain_world::simulation(agents);
+    step(bencher, agents, false);
+}
+
+/// The same where each letter is a request, or its answer: opened, checked, delivered and closed. Aim: at most twice the
+/// time of plain mail. A sample is an even number of ticks, half of them requests.
+#[divan::bench(args = [1_000, 100_000, 1_000_000], sample_count = 10, sample_size = 4)]
+fn tick_of_conversations(bencher: Bencher<'_, '_>, agents: u32) {
+    step(bencher, agents, true);
+}
+
+fn step(bencher: Bencher<'_, '_>, agents: u32, converses: bool) {
+    let mut simulation = plain_world::simulation(agents, converses);
     for _ in 0..3 {
         simulation.step().expect("nothing fails");
     }

@@ -9,7 +9,7 @@ const AGENTS: u32 = 1_000_000;
 
 fn main() {
     let before = peak();
-    let mut simulation = plain_world::simulation(AGENTS);
+    let mut simulation = plain_world::simulation(AGENTS, false);
     let built = peak();
     for _ in 0..3 {
         simulation.step().expect("nothing fails");

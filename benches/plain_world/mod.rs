@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bevy_ecs::entity::Entity;
-use bevy_ecs::system::{Query, Res, ResMut};
+use bevy_ecs::resource::Resource;
+use bevy_ecs::system::{Local, Query, Res, ResMut};
 use llmagentos::base::{
-    Action, ActionMenu, AgentId, DecisionBatch, LegalActions, Message, Policy, PolicyError, Purpose, Space, TextId,
+    Action, ActionMenu, AgentId, DecisionBatch, LegalActions, Message, Performative, Policy, PolicyError, Purpose,
+    Space, TextId,
 };
 use llmagentos::llm::LanguageHub;
+use llmagentos::protocols::{Content, Envelope, Recipients, RequestTerms, Terms};
 use llmagentos::record::{Settled, TableSpec};
 use llmagentos::scenario::{Kind, Scenario, ScenarioError, Section, Settings, SettingsType};
 use llmagentos::sim::{
-    Agent, BuildError, Builder, Choice, DataNeed, Directory, Domain, DomainData, LanguageForecast, Mail, Mind, Now,
-    Observations, Options, Phase, PolicySlot, RoleSpace, Simulation,
+    Agent, BuildError, Builder, Choice, Conversations, DataNeed, Directory, Domain, DomainData, LanguageForecast, Mail,
+    Mailbox, Mind, Now, Observations, Options, Phase, PolicySlot, RoleSpace, Simulation, TermsId,
 };
 use rand::RngExt as _;
 use schemars::JsonSchema;
@@ -30,7 +33,13 @@ static KIND: Kind =
 
 const RECIPIENT: Purpose = Purpose::named("bench.recipient");
 
-struct Plain;
+struct Plain {
+    /// Whether letters are requests and their answers, in turn, instead of plain mail.
+    converses: bool,
+}
+
+#[derive(Resource)]
+struct Declared(TermsId);
 
 impl Domain for Plain {
     fn kind(&self) -> &'static Kind {
@@ -55,7 +64,14 @@ impl Domain for Plain {
             builder.spawn(0, None);
         }
         builder.add_systems(Phase::Interpret, observe_nothing);
-        builder.add_systems(Phase::Act, send_a_letter);
+        if self.converses {
+            let terms = Terms::Request(RequestTerms { reply_ticks: 2, work_ticks: 2 });
+            let declared = builder.world.resource_mut::<Conversations>().declare(terms).expect("sound terms");
+            builder.insert_resource(Declared(declared));
+            builder.add_systems(Phase::Act, request_or_answer);
+        } else {
+            builder.add_systems(Phase::Act, send_a_letter);
+        }
         Ok(())
     }
 
@@ -87,6 +103,40 @@ fn send_a_letter(now: Res<Now>, directory: Res<Directory>, agents: Query<(&Agent
     }
 }
 
+/// At even ticks everyone asks somebody drawn at random to do something; at odd ticks everyone has done what it was asked.
+fn request_or_answer(
+    now: Res<Now>,
+    declared: Res<Declared>,
+    directory: Res<Directory>,
+    agents: Query<(&Agent, &Mailbox)>,
+    mail: Res<Mail>,
+    mut conversations: ResMut<Conversations>,
+    mut answers: Local<Vec<Envelope>>,
+) {
+    let count = directory.len() as u32;
+    for (agent, mailbox) in &agents {
+        if now.tick.0.is_multiple_of(2) {
+            let other = AgentId(now.chance.draw(RECIPIENT, now.tick, agent.id).random_range(0..count));
+            let said = (Performative::Request, Content::Item(1), TextId::EMPTY);
+            conversations.open(now.tick, declared.0, agent.id, Recipients::Agent(other), said);
+            continue;
+        }
+        answers.extend(conversations.inbox(&mail, *mailbox).filter_map(|(_, envelope)| envelope).map(|asked| {
+            Envelope {
+                performative: Performative::Inform,
+                sender: agent.id,
+                recipients: Recipients::Agent(asked.sender),
+                content: Content::Nothing,
+                tick: now.tick,
+                ..asked.clone()
+            }
+        }));
+        for answer in answers.drain(..) {
+            conversations.say(answer);
+        }
+    }
+}
+
 /// Waits.
 struct Idle;
 
@@ -97,8 +147,8 @@ impl Policy for Idle {
     }
 }
 
-/// A simulation of this many agents in the plain world; its messages are not recorded.
-pub fn simulation(agents: u32) -> Simulation {
+/// A simulation of this many agents in the plain world, by letters or by conversations; its messages are not recorded.
+pub fn simulation(agents: u32, converses: bool) -> Simulation {
     let text = format!(
         "name = \"plain\"\nticks = 1000000\n\n[[agents]]\nrole = \"worker\"\ncount = {agents}\npolicy = \"mind\"\n\n\
          [policy.mind]\nkind = \"idle\"\n\n[domain]\nkind = \"plain\"\n\n[record]\nmessages = false\n"
@@ -113,5 +163,5 @@ pub fn simulation(agents: u32) -> Simulation {
         messages: false,
         shuffle_systems: None,
     };
-    Simulation::build(&scenario, &Plain, options).expect("it builds")
+    Simulation::build(&scenario, &Plain { converses }, options).expect("it builds")
 }

@@ -1,5 +1,7 @@
 //! What a conversation comes to: who does what for whom, and for how much.
 
+use std::fmt;
+
 use crate::base::AgentId;
 
 /// How a conversation ended.
@@ -79,5 +81,21 @@ impl Outcome {
             got - paid
         };
         self.awards.iter().map(side).sum()
+    }
+}
+
+/// `done: agent 2 for agent 0: item 7 at 30`.
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.ending.name())?;
+        if let Some(elected) = self.elected {
+            write!(formatter, ": elected {elected}")?;
+        }
+        for (place, award) in self.awards.iter().enumerate() {
+            let Award { provider, receiver, item, amount } = award;
+            let before = if place == 0 { ": " } else { ", " };
+            write!(formatter, "{before}agent {provider} for agent {receiver}: item {item} at {amount}")?;
+        }
+        Ok(())
     }
 }

@@ -19,6 +19,10 @@ pub struct Mail {
     rows: Vec<u32>,
     in_order: bool,
     undeliverable: u64,
+    /// For each outgoing letter the mark of what stands behind it, 0 for none. Shorter than `outgoing` where the last
+    /// letters have none, so that mail without conversations pays nothing.
+    marks: Vec<u32>,
+    delivered_marks: Vec<u32>,
 }
 
 /// The texts that messages carry.
@@ -30,6 +34,22 @@ impl Mail {
     pub fn send(&mut self, message: Message) {
         self.in_order = self.outgoing.last().is_none_or(|last| self.in_order && last.sender <= message.sender);
         self.outgoing.push(message);
+    }
+
+    /// Puts a letter with something behind it into its sender's outbox.
+    pub(super) fn send_marked(&mut self, message: Message, mark: u32) {
+        self.marks.resize(self.outgoing.len(), 0);
+        self.marks.push(mark);
+        self.send(message);
+    }
+
+    /// The marks of the letters in an inbox, one each; empty when no letter of this tick has one.
+    pub(super) fn marks(&self, mailbox: Mailbox) -> &[u32] {
+        let row = mailbox.row as usize;
+        match (self.offsets.get(row), self.offsets.get(row + 1)) {
+            (Some(&start), Some(&end)) => self.delivered_marks.get(start as usize..end as usize).unwrap_or(&[]),
+            _ => &[],
+        }
     }
 
     /// The letters that `mailbox`'s owner received this tick.
@@ -62,8 +82,11 @@ impl Mail {
 
     /// Turns outboxes into inboxes.
     pub fn deliver(&mut self, directory: &Directory) {
+        if !self.marks.is_empty() {
+            self.marks.resize(self.outgoing.len(), 0);
+        }
         if !self.in_order {
-            self.outgoing.sort_by_key(|message| message.sender);
+            self.put_in_order();
         }
         let rows_alive = directory.len();
         self.offsets.clear();
@@ -90,15 +113,39 @@ impl Mail {
         self.undeliverable = (self.outgoing.len() - total as usize) as u64;
         // Every place is written below: what stood there need not be wiped first.
         self.delivered.resize(total as usize, Message::default());
-        for (message, &row) in self.outgoing.iter().zip(&self.rows).rev() {
+        self.delivered_marks.clear();
+        if !self.marks.is_empty() {
+            self.delivered_marks.resize(total as usize, 0);
+        }
+        for (place, (message, &row)) in self.outgoing.iter().zip(&self.rows).enumerate().rev() {
             if row != u32::MAX {
                 let end = &mut self.offsets[row as usize];
                 *end -= 1;
                 self.delivered[*end as usize] = *message;
+                if let Some(&mark) = self.marks.get(place) {
+                    self.delivered_marks[*end as usize] = mark;
+                }
             }
         }
         self.outgoing.clear();
+        self.marks.clear();
         self.in_order = true;
+    }
+
+    /// By sender, and of one sender in the order of sending.
+    fn put_in_order(&mut self) {
+        if self.marks.is_empty() {
+            self.outgoing.sort_by_key(|message| message.sender);
+            return;
+        }
+        let mut pairs: Vec<(Message, u32)> = self.outgoing.iter().copied().zip(self.marks.iter().copied()).collect();
+        pairs.sort_by_key(|pair| pair.0.sender);
+        self.outgoing.clear();
+        self.marks.clear();
+        for (message, mark) in pairs {
+            self.outgoing.push(message);
+            self.marks.push(mark);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod advice;
 mod builder;
 mod components;
+mod conversations;
 mod decide;
 mod domain;
 mod failure;
@@ -30,6 +31,9 @@ pub use advice::advice_columns;
 pub use builder::Builder;
 pub use components::{
     Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RewardTerms, RoleId,
+};
+pub use conversations::{
+    ConversationCounts, Conversations, TermsId, conversation_columns, conversation_metric_columns,
 };
 pub use domain::{BuildError, DataNeed, Domain, DomainData, LanguageForecast, RoleSpace};
 pub use failure::{Failure, SimError};

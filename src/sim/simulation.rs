@@ -10,6 +10,7 @@ use bevy_ecs::world::World;
 
 use super::advice::{add_advice_table, advice_summary};
 use super::builder::{AgentTable, Builder};
+use super::conversations::{Conversations, conversation_columns, conversation_metric_columns, hold_conversations};
 use super::decide::{clear_decisions, decide};
 use super::domain::{BuildError, Domain, DomainData};
 use super::failure::{Failure, SimError, going_on};
@@ -140,6 +141,7 @@ impl Simulation {
         world.insert_resource(LanguageCounted::default());
         world.insert_resource(LanguageQueue::default());
         world.insert_resource(Mail::default());
+        world.insert_resource(Conversations::default());
         world.insert_resource(Texts::default());
         world.insert_resource(Directory::default());
         world.insert_resource(Observations { batches });
@@ -154,8 +156,12 @@ impl Simulation {
         domain.build(scenario, &options.data, &mut builder)?;
         let Builder { mut world, mut schedule, metrics, agents } = builder;
 
+        let converses = world.resource::<Conversations>().is_used();
         let mut tables = world.resource_mut::<Tables>();
-        let (before, behind) = metric_columns();
+        let (before, mut behind) = metric_columns();
+        if converses {
+            behind.extend(conversation_metric_columns());
+        }
         let columns = before.into_iter().chain(metrics).chain(behind).collect();
         tables.add(TableSpec { name: "metrics", about: "a tick", columns });
         tables.add(learning_columns());
@@ -165,6 +171,9 @@ impl Simulation {
         }
         if options.messages && scenario.record.messages {
             tables.add(message_columns());
+            if converses {
+                tables.add(conversation_columns());
+            }
         }
         add_tables(&mut world, scenario);
         add_advice_table(&mut world, scenario);
@@ -331,7 +340,9 @@ fn new_schedule(shuffle: Option<u64>) -> Schedule {
         learn.in_set(Phase::Learn),
         decide.in_set(Phase::Decide),
         answer_requests.in_set(Phase::Word),
-        (tally_returns, credit_rewards, close_rewards, close_limits, close_rows).chain().in_set(Phase::Close),
+        (tally_returns, credit_rewards, close_rewards, close_limits, hold_conversations, close_rows)
+            .chain()
+            .in_set(Phase::Close),
     ));
     schedule
 }

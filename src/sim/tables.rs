@@ -7,6 +7,7 @@ use bevy_ecs::system::{Query, Res, ResMut};
 
 use super::advice::write_advice;
 use super::components::Agent;
+use super::conversations::Conversations;
 use super::language::{Language, LanguageCounted};
 use super::mail::{Mail, Texts};
 use super::minds::{Mind, Minds};
@@ -159,6 +160,7 @@ pub(super) fn close_rows(
     directory: Res<Directory>,
     population: Res<Population>,
     mail: Res<Mail>,
+    conversations: Res<Conversations>,
     texts: Res<Texts>,
     language: Res<Language>,
     mut counted: ResMut<LanguageCounted>,
@@ -182,6 +184,7 @@ pub(super) fn close_rows(
         Value::from(language.prompt_tokens - language.reused_tokens),
         Value::from(language.answer_tokens),
     ];
+    let engine = engine.into_iter().chain(conversations.metrics());
     tables.push("metrics", [tick.clone(), Value::from(directory.len() as u64)].into_iter().chain(domain).chain(engine));
 
     if recording.messages {

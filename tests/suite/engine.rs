@@ -3,6 +3,7 @@
 //! What a simulation must do is said a second time, slowly and plainly, in `brute_force`, and the two are compared.
 
 mod brute_force;
+mod conversations;
 mod learning;
 mod mail_and_population;
 mod pace;

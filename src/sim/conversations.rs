@@ -1,0 +1,471 @@
+//! Conversations in a simulation: what agents say in a tick is checked against its protocols when the tick closes, by
+//! sender and then by the order of saying; what is admitted travels in the ordinary mail, what is not is told with its
+//! reason, and deadlines pass.
+
+use std::collections::BTreeMap;
+
+use bevy_ecs::resource::Resource;
+use bevy_ecs::system::{Query, Res, ResMut};
+
+use super::components::{Agent, Mailbox};
+use super::mail::Mail;
+use super::now::{Now, Recording};
+use super::population::Directory;
+use super::tables::Tables;
+use crate::base::{AgentId, Message, Performative, TextId, Tick};
+use crate::protocols::{
+    Addressee, Content, Conversation, ConversationId, Envelope, Move, Protocol, Recipients, Rejection, Terms,
+    TermsError,
+};
+use crate::record::{Column, TableSpec, Value};
+
+/// Terms that a domain has declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TermsId(u16);
+
+/// What happened to conversations in a tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConversationCounts {
+    /// Conversations under way when the tick closed.
+    pub open: u64,
+    /// Messages admitted, those that opened a conversation included.
+    pub admitted: u64,
+    /// Messages rejected.
+    pub rejected: u64,
+    /// Deadlines that passed.
+    pub expired: u64,
+    /// Conversations that came to an outcome.
+    pub ended: u64,
+}
+
+/// Conversations are kept by number in pages, so that looking one up is two steps, and a page goes when all of its
+/// conversations are over.
+const PAGE: usize = 256;
+
+/// How many messages are looked up together. Conversations lie all over memory: looking some up at once lets the processor
+/// wait for them side by side.
+const TOGETHER: usize = 64;
+
+/// All conversations under way, and those that came to an outcome at the last tick. Domains speak in Act and Send; what
+/// they said is checked in Close, and read at the next tick.
+#[derive(Resource, Debug, Default)]
+pub struct Conversations {
+    terms: Vec<Terms>,
+    outbox: Vec<(Option<TermsId>, Envelope)>,
+    admitted: Vec<Envelope>,
+    rejected: Vec<Rejection>,
+    pages: Vec<Vec<Option<Conversation>>>,
+    /// How many of a page's conversations are kept.
+    kept: Vec<u32>,
+    next: u32,
+    /// Deadlines, among them those that have been overtaken.
+    timers: BTreeMap<Tick, Vec<ConversationId>>,
+    over: Vec<ConversationId>,
+    counts: ConversationCounts,
+}
+
+impl Conversations {
+    /// Declares terms on which agents may converse; a domain does so when it is built.
+    ///
+    /// # Errors
+    /// When no conversation can be held on them.
+    ///
+    /// # Panics
+    /// With more than 65,536 terms: they are ours.
+    pub fn declare(&mut self, terms: Terms) -> Result<TermsId, TermsError> {
+        terms.check()?;
+        let id = TermsId(u16::try_from(self.terms.len()).expect("few terms"));
+        self.terms.push(terms);
+        Ok(id)
+    }
+
+    /// Whether any terms were declared.
+    pub(super) fn is_used(&self) -> bool {
+        !self.terms.is_empty()
+    }
+
+    /// Says what opens a conversation. The number is final at once; the conversation exists from the close of this tick
+    /// on, if its first message is admitted.
+    pub fn open(
+        &mut self,
+        tick: Tick,
+        terms: TermsId,
+        sender: AgentId,
+        recipients: Recipients,
+        said: (Performative, Content, TextId),
+    ) -> ConversationId {
+        let conversation = ConversationId(self.next);
+        self.next = self.next.checked_add(1).expect("fewer than 2^32 conversations in a run");
+        let protocol = self.terms[usize::from(terms.0)].protocol();
+        let (performative, content, words) = said;
+        let envelope = Envelope { performative, conversation, sender, recipients, protocol, content, words, tick };
+        self.outbox.push((Some(terms), envelope));
+        conversation
+    }
+
+    /// Says something in a conversation, allowed or not.
+    pub fn say(&mut self, envelope: Envelope) {
+        self.outbox.push((None, envelope));
+    }
+
+    /// Makes a move of an agent.
+    pub fn make(
+        &mut self,
+        tick: Tick,
+        id: ConversationId,
+        sender: AgentId,
+        said: Move,
+        content: Content,
+        words: TextId,
+    ) {
+        let Some(conversation) = self.get(id) else { return };
+        let recipients = match said.to {
+            Addressee::Agent(agent) => Recipients::Agent(agent),
+            Addressee::All => conversation.audience().clone(),
+        };
+        let (performative, protocol) = (said.performative, conversation.protocol());
+        self.say(Envelope { performative, conversation: id, sender, recipients, protocol, content, words, tick });
+    }
+
+    /// A conversation under way, or over since the last tick.
+    #[must_use]
+    pub fn get(&self, id: ConversationId) -> Option<&Conversation> {
+        let (page, place) = (id.0 as usize / PAGE, id.0 as usize % PAGE);
+        self.pages.get(page)?.get(place)?.as_ref()
+    }
+
+    fn get_mut(&mut self, id: ConversationId) -> Option<&mut Conversation> {
+        let (page, place) = (id.0 as usize / PAGE, id.0 as usize % PAGE);
+        self.pages.get_mut(page)?.get_mut(place)?.as_mut()
+    }
+
+    /// The letters that reached a mailbox this tick, each with its envelope if it belongs to a conversation. A letter's
+    /// amount is the envelope's rounded to a float, its topic the item where that is small enough.
+    pub fn inbox<'a>(
+        &'a self,
+        mail: &'a Mail,
+        mailbox: Mailbox,
+    ) -> impl Iterator<Item = (&'a Message, Option<&'a Envelope>)> {
+        let marks = mail.marks(mailbox);
+        mail.inbox(mailbox).iter().enumerate().map(move |(place, message)| {
+            let mark = marks.get(place).copied().unwrap_or(0);
+            (message, (mark as usize).checked_sub(1).and_then(|place| self.admitted.get(place)))
+        })
+    }
+
+    /// Messages that were admitted when the last tick closed, in the order in which they were.
+    #[must_use]
+    pub fn admitted(&self) -> &[Envelope] {
+        &self.admitted
+    }
+
+    /// Messages that were rejected when the last tick closed.
+    #[must_use]
+    pub fn rejected(&self) -> &[Rejection] {
+        &self.rejected
+    }
+
+    /// What came to an outcome when the last tick closed, in the order in which it did.
+    pub fn ended(&self) -> impl Iterator<Item = &Conversation> {
+        self.over.iter().filter_map(|&id| self.get(id))
+    }
+
+    /// What happened at the close of the last tick.
+    #[must_use]
+    pub fn counts(&self) -> ConversationCounts {
+        self.counts
+    }
+
+    /// The engine's columns of `metrics` on conversations; none where no terms were declared.
+    pub(super) fn metrics(&self) -> impl Iterator<Item = Value> + use<> {
+        let ConversationCounts { open, admitted, rejected, expired, ended } = self.counts;
+        let all = [open, admitted, rejected, expired, ended];
+        all.into_iter().map(Value::from).take(if self.is_used() { all.len() } else { 0 })
+    }
+
+    fn keep(&mut self, conversation: Conversation) {
+        let (page, place) = (conversation.id().0 as usize / PAGE, conversation.id().0 as usize % PAGE);
+        if self.pages.len() <= page {
+            self.pages.resize_with(page + 1, Vec::new);
+            self.kept.resize(page + 1, 0);
+        }
+        let places = &mut self.pages[page];
+        if places.is_empty() {
+            places.reserve_exact(PAGE);
+        }
+        if places.len() <= place {
+            places.resize_with(place + 1, || None);
+        }
+        places[place] = Some(conversation);
+        self.kept[page] += 1;
+        self.counts.open += 1;
+    }
+
+    /// Forgets what had come to an outcome when the last tick closed.
+    fn forget(&mut self) {
+        let over = std::mem::take(&mut self.over);
+        for together in over.chunks(TOGETHER) {
+            self.look_up(together.iter().copied());
+            for id in together {
+                let (page, place) = (id.0 as usize / PAGE, id.0 as usize % PAGE);
+                self.pages[page][place] = None;
+                self.kept[page] -= 1;
+                if self.kept[page] == 0 {
+                    self.pages[page] = Vec::new();
+                }
+            }
+        }
+    }
+
+    /// Brings conversations near. The sum is of no use but to keep the looking from being left out.
+    fn look_up(&self, ids: impl Iterator<Item = ConversationId>) -> u64 {
+        let far = |id| self.get(id).map_or(0, |one| one.deadline().0 ^ u64::from(one.outcome().is_some()));
+        std::hint::black_box(ids.map(far).fold(0, u64::wrapping_add))
+    }
+
+    /// What follows a step: a timer for the new state, or the outcome.
+    fn follow(&mut self, id: ConversationId, before: Option<Tick>, record: &mut Record<'_>) {
+        let Some(conversation) = self.get(id) else { return };
+        if conversation.outcome().is_some() {
+            record.outcome(conversation);
+            self.over.push(id);
+            self.counts.ended += 1;
+            self.counts.open -= 1;
+        } else if before != Some(conversation.deadline()) {
+            let deadline = conversation.deadline();
+            self.timers.entry(deadline).or_default().push(id);
+        }
+    }
+
+    fn close(&mut self, now: Tick, present: &Present<'_, '_, '_>, mail: &mut Mail, record: &mut Record<'_>) {
+        self.forget();
+        self.admitted.clear();
+        self.rejected.clear();
+        self.counts = ConversationCounts { open: self.counts.open, ..ConversationCounts::default() };
+        let mut outbox = std::mem::take(&mut self.outbox);
+        if !outbox.is_sorted_by_key(|said| said.1.sender) {
+            outbox.sort_by_key(|said| said.1.sender);
+        }
+        let mut ahead = 0;
+        let ids: Vec<ConversationId> = outbox.iter().map(|said| said.1.conversation).collect();
+        for (place, (terms, envelope)) in outbox.drain(..).enumerate() {
+            if place == ahead {
+                ahead = ids.len().min(place + TOGETHER);
+                self.look_up(ids[place..ahead].iter().copied());
+            }
+            let id = envelope.conversation;
+            let before = self.get(id).map(Conversation::deadline);
+            let checked = match terms {
+                Some(terms) => {
+                    let terms = &self.terms[usize::from(terms.0)];
+                    match present.of(&envelope.recipients) {
+                        Participants::One(agent) => Conversation::open(terms, &envelope, &[agent]),
+                        Participants::Many(agents) => Conversation::open(terms, &envelope, &agents),
+                    }
+                    .map(|conversation| self.keep(conversation))
+                }
+                None => match self.get_mut(id) {
+                    Some(conversation) => conversation.admit(&envelope),
+                    None => Err(Rejection::unknown(&envelope)),
+                },
+            };
+            match checked {
+                Ok(()) => {
+                    self.counts.admitted += 1;
+                    self.post(&envelope, mail);
+                    if let Some(conversation) = self.get(id).filter(|_| record.tables.is_some()) {
+                        record.said(if terms.is_some() { "opened" } else { "said" }, conversation, &envelope);
+                    }
+                    self.admitted.push(envelope);
+                    self.follow(id, before, record);
+                }
+                Err(rejection) => {
+                    self.counts.rejected += 1;
+                    record.rejected(&rejection, &envelope);
+                    self.rejected.push(rejection);
+                }
+            }
+        }
+        self.outbox = outbox;
+        self.pass_deadlines(now, record);
+    }
+
+    fn post(&self, envelope: &Envelope, mail: &mut Mail) {
+        let mark = u32::try_from(self.admitted.len() + 1).expect("fewer than 2^32 messages in a tick");
+        let message = Message {
+            sender: envelope.sender,
+            recipient: envelope.sender,
+            performative: envelope.performative,
+            topic: envelope.content.item().and_then(|item| u16::try_from(item).ok()).unwrap_or(0),
+            amount: envelope.content.amount().map_or(0.0, |amount| amount as f32),
+            text: envelope.words,
+        };
+        match (&envelope.recipients, self.get(envelope.conversation)) {
+            (&Recipients::Agent(recipient), _) => mail.send_marked(Message { recipient, ..message }, mark),
+            (_, Some(conversation)) => {
+                for &recipient in conversation.participants() {
+                    mail.send_marked(Message { recipient, ..message }, mark);
+                }
+            }
+            (_, None) => {}
+        }
+    }
+
+    fn pass_deadlines(&mut self, now: Tick, record: &mut Record<'_>) {
+        while let Some(entry) = self.timers.first_entry().filter(|entry| *entry.key() <= now) {
+            let mut ids = entry.remove();
+            ids.sort_unstable();
+            ids.dedup();
+            for id in ids {
+                let Some(conversation) = self.get_mut(id).filter(|one| one.outcome().is_none()) else { continue };
+                let before = conversation.deadline();
+                let state = conversation.state();
+                let passed = conversation.expire(now);
+                if passed > 0 {
+                    self.counts.expired += u64::from(passed);
+                    if let Some(conversation) = self.get(id) {
+                        record.deadline(conversation, state);
+                    }
+                    self.follow(id, Some(before), record);
+                }
+            }
+        }
+    }
+}
+
+/// Who is there to be addressed.
+struct Present<'a, 'w, 's> {
+    directory: &'a Directory,
+    agents: &'a Query<'w, 's, &'static Agent>,
+}
+
+enum Participants {
+    One(AgentId),
+    Many(Vec<AgentId>),
+}
+
+impl Present<'_, '_, '_> {
+    fn of(&self, recipients: &Recipients) -> Participants {
+        let alive = || self.directory.alive().iter();
+        Participants::Many(match recipients {
+            Recipients::Agent(agent) => return Participants::One(*agent),
+            Recipients::Agents(agents) => agents.to_vec(),
+            Recipients::Role(role) => {
+                let has = |entity| self.agents.get(entity).is_ok_and(|agent| agent.role.0 == *role);
+                alive().filter(|one| has(one.1)).map(|one| one.0).collect()
+            }
+            // Nobody can subscribe to a topic yet: such a message finds nobody, and is rejected for that.
+            Recipients::Topic(_) => Vec::new(),
+            Recipients::Everyone => alive().map(|one| one.0).collect(),
+        })
+    }
+}
+
+/// Columns of `protocols.csv`.
+#[must_use]
+pub fn conversation_columns() -> TableSpec {
+    TableSpec {
+        name: "protocols",
+        about: "a step of a conversation, or its outcome",
+        columns: vec![
+            Column::new("tick", "ticks", "the tick at whose close it happened"),
+            Column::new("conversation", "", "number of the conversation"),
+            Column::new("protocol", "", "its rules"),
+            Column::new("event", "", "opened, said, rejected, deadline or ended"),
+            Column::new("state", "", "the state afterwards; for a deadline the state whose it was"),
+            Column::new("sender", "", "agent id of who spoke"),
+            Column::new("performative", "", "what the message did or was to do, in FIPA's words"),
+            Column::new("item", "", "the item in it, as the domain numbers it"),
+            Column::new("amount", "", "the exact amount in it, in the domain's smallest unit"),
+            Column::new("detail", "", "why it was rejected with what was expected; or who does what for how much"),
+        ],
+    }
+}
+
+/// The engine's columns of `metrics.csv` where a domain has declared terms of conversations.
+#[must_use]
+pub fn conversation_metric_columns() -> Vec<Column> {
+    vec![
+        Column::new("conversations_open", "conversations", "conversations under way when the tick closed"),
+        Column::new("protocol_admitted", "messages", "messages of conversations that were admitted"),
+        Column::new("protocol_rejected", "messages", "messages that their protocol did not allow"),
+        Column::new("protocol_deadlines", "deadlines", "deadlines of conversations that passed"),
+        Column::new("conversations_ended", "conversations", "conversations that came to an outcome"),
+    ]
+}
+
+/// Where steps are written down, if they are.
+struct Record<'a> {
+    tick: Tick,
+    tables: Option<&'a mut Tables>,
+}
+
+impl Record<'_> {
+    fn row(
+        &mut self,
+        event: &str,
+        (conversation, protocol, state): (ConversationId, Protocol, &str),
+        envelope: Option<&Envelope>,
+        detail: Value,
+    ) {
+        let Some(tables) = &mut self.tables else { return };
+        let amount = envelope.and_then(|envelope| envelope.content.amount());
+        let row = [
+            Value::from(self.tick.0),
+            Value::from(conversation.0),
+            Value::from(protocol.name()),
+            Value::from(event),
+            Value::from(state),
+            Value::from(envelope.map(|envelope| envelope.sender.0)),
+            Value::from(envelope.map(|envelope| envelope.performative.name())),
+            Value::from(envelope.and_then(|envelope| envelope.content.item())),
+            amount.map_or(Value::Empty, Value::Int),
+            detail,
+        ];
+        tables.push("protocols", row);
+    }
+
+    fn said(&mut self, event: &str, conversation: &Conversation, envelope: &Envelope) {
+        if self.tables.is_some() {
+            let about = (conversation.id(), conversation.protocol(), conversation.state());
+            self.row(event, about, Some(envelope), Value::Empty);
+        }
+    }
+
+    fn rejected(&mut self, rejection: &Rejection, envelope: &Envelope) {
+        if self.tables.is_some() {
+            let about = (rejection.conversation, rejection.protocol, rejection.state);
+            self.row("rejected", about, Some(envelope), Value::from(rejection.to_string().as_str()));
+        }
+    }
+
+    fn deadline(&mut self, conversation: &Conversation, state: &str) {
+        if self.tables.is_some() {
+            self.row("deadline", (conversation.id(), conversation.protocol(), state), None, Value::Empty);
+        }
+    }
+
+    fn outcome(&mut self, conversation: &Conversation) {
+        let Some(outcome) = conversation.outcome().filter(|_| self.tables.is_some()) else { return };
+        let about = (conversation.id(), conversation.protocol(), conversation.state());
+        self.row("ended", about, None, Value::from(outcome.to_string().as_str()));
+    }
+}
+
+/// The system of [`super::Phase::Close`] that checks what was said.
+pub(super) fn hold_conversations(
+    now: Res<Now>,
+    recording: Res<Recording>,
+    directory: Res<Directory>,
+    agents: Query<&'static Agent>,
+    mut conversations: ResMut<Conversations>,
+    mut mail: ResMut<Mail>,
+    mut tables: ResMut<Tables>,
+) {
+    if !conversations.is_used() {
+        return;
+    }
+    let mut record = Record { tick: now.tick, tables: recording.messages.then_some(&mut *tables) };
+    let present = Present { directory: &directory, agents: &agents };
+    conversations.close(now.tick, &present, &mut mail, &mut record);
+}
