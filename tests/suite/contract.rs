@@ -11,8 +11,8 @@ use llmagentos::domains::DOMAINS;
 use llmagentos::record::{Column, TableSpec};
 use llmagentos::scenario::{Kind, Scenario, Section, json_schema};
 use llmagentos::sim::{
-    advice_columns, agent_columns, conversation_columns, conversation_metric_columns, decision_columns, learning_columns,
-    limit_columns, memory_columns, message_columns, metric_columns, reward_columns,
+    advice_columns, agent_columns, conversation_columns, conversation_metric_columns, decision_columns,
+    learning_columns, limit_columns, memory_columns, message_columns, metric_columns, reward_columns,
 };
 use serde_json::Value;
 
