@@ -10,6 +10,7 @@
 //! | `scenario` | base | `toml`, `toml_edit`, `schemars`, `miette`, `strsim` |
 //! | `record` | base | `csv`, `sha2`, `safetensors` |
 //! | `games` | – | `microlp`, `num_bigint`, `num_integer`, `num_rational`, `num_traits`, `pathfinding` |
+//! | `protocols` | base, games | – |
 //! | `rules` | base, scenario | `schemars`, `rand` |
 //! | `llm` | base, scenario | `candle_core`, `minijinja`, `minijinja_contrib`, `tokenizers`, `schemars`, `rand`, `rayon`, `sha2`, `ureq` |
 //! | `rl` | base, scenario | `candle_core`, `pulp`, `schemars`, `rand`, `rayon` |
@@ -25,6 +26,7 @@ pub mod base;
 pub mod domains;
 pub mod games;
 pub mod llm;
+pub mod protocols;
 pub mod record;
 pub mod rl;
 pub mod rules;

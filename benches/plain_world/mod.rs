@@ -106,6 +106,7 @@ pub fn simulation(agents: u32) -> Simulation {
     let scenario = Scenario::parse("plain.toml", &text, &[]).expect("a sound scenario");
     let options = Options {
         minds: vec![("mind".to_owned(), Mind::Fixed(Arc::new(Idle)))],
+        advisors: BTreeMap::new(),
         language: Arc::new(LanguageHub::new(vec![], None)),
         data: DomainData::default(),
         personas: BTreeMap::new(),

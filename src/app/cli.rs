@@ -17,8 +17,11 @@ use super::generate::{GenerateOptions, generate_personas};
 use super::prepare::load_scenario;
 use super::prompt::{Whose, prompts_of};
 use super::registry::kinds;
-use super::run::{COMPLETE, RunOptions, run_scenario};
-use super::show::{bench_table, estimate_table, summary_json, summary_table};
+use super::run::{COMPLETE, RunOptions, RunOutcome, Task, carry_out_task, run_scenario};
+use super::show::{
+    bench_table, estimate_table, intervals_json, intervals_table, summary_json, summary_table, training_table,
+};
+use super::teach::{EvaluateArguments, TrainArguments};
 use super::verify::{VerifyOptions, verify_run};
 use crate::scenario::{Override, Scenario, json_schema, reference};
 
@@ -38,6 +41,10 @@ const EXIT_CODES: &str = "Exit codes: 0 ok, 1 a bug or the system's refusal, 2 w
 enum Command {
     /// Run a scenario and write its run folder
     Run(RunArguments),
+    /// Train a scenario's policies: evaluate them now and then with other seeds, keep the best, stop when it is enough
+    Train(TrainArguments),
+    /// Compare trained policies, frozen, with what their groups name in `compare`, on the same seeds
+    Evaluate(EvaluateArguments),
     /// Check a scenario without running it
     Check {
         #[command(flatten)]
@@ -121,9 +128,9 @@ enum BenchCommand {
 }
 
 #[derive(Args)]
-struct ScenarioArguments {
+pub(super) struct ScenarioArguments {
     /// The scenario file
-    scenario: PathBuf,
+    pub scenario: PathBuf,
     /// Use another seed
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
@@ -136,7 +143,8 @@ struct ScenarioArguments {
 }
 
 impl ScenarioArguments {
-    fn overrides(&self) -> Result<Vec<Override>, AppError> {
+    /// What the arguments put over what the file says.
+    pub fn overrides(&self) -> Result<Vec<Override>, AppError> {
         let mut overrides = self.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>()?;
         overrides.extend(self.seed.map(Override::seed));
         overrides.extend(self.ticks.map(Override::ticks));
@@ -145,7 +153,7 @@ impl ScenarioArguments {
 }
 
 #[derive(Args)]
-struct CommonArguments {
+pub(super) struct CommonArguments {
     /// Threads; results do not depend on it [default: all of this machine]
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -282,6 +290,25 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
                 return Ok(ExitCode::BudgetSpent);
             }
         }
+        Command::Train(arguments) => {
+            let scenario = arguments.scenario()?;
+            let options = run_options(&arguments.common, arguments.out.clone(), stop);
+            let outcome = with_task(Task::Train, &scenario, &arguments.common, stop, &options)?;
+            write_outcome(&mut stdout, &outcome, arguments.json.then(|| summary_json(&outcome)), training_table)?;
+            if outcome.manifest.outcome != COMPLETE {
+                return Ok(ExitCode::BudgetSpent);
+            }
+        }
+        Command::Evaluate(arguments) => {
+            let scenario = arguments.scenario()?;
+            let options = run_options(&arguments.common, arguments.out.clone(), stop);
+            let task = Task::Evaluate { seeds: arguments.seeds };
+            let outcome = with_task(task, &scenario, &arguments.common, stop, &options)?;
+            write_outcome(&mut stdout, &outcome, arguments.json.then(|| intervals_json(&outcome)), intervals_table)?;
+            if outcome.manifest.outcome != COMPLETE {
+                return Ok(ExitCode::BudgetSpent);
+            }
+        }
         Command::Prompt { run, whose, contender } => {
             write!(stdout, "{}", prompts_of(&run, contender.as_deref(), whose)?)?;
         }
@@ -377,14 +404,51 @@ fn with_scenario<T>(
     let scenario = load_scenario(&arguments.scenario.scenario, &arguments.scenario.overrides()?)?;
     let assets = asset_store(arguments.common.offline, stop)?;
     let options = RunOptions {
-        threads: arguments.common.threads(),
-        out: arguments.out.clone(),
         replay: arguments.replay.clone(),
         then_live: arguments.then_live,
         compare: !arguments.no_compare,
-        quiet: arguments.common.quiet,
-        stop: Arc::clone(stop),
-        shuffle_systems: None,
+        ..run_options(&arguments.common, arguments.out.clone(), stop)
     };
     talk(arguments.common.quiet, |progress| work(&scenario, &assets, progress, &options))
+}
+
+/// How anything is carried out into a folder.
+fn run_options(common: &CommonArguments, out: PathBuf, stop: &Arc<AtomicBool>) -> RunOptions {
+    RunOptions {
+        threads: common.threads(),
+        out,
+        replay: None,
+        then_live: false,
+        compare: true,
+        quiet: common.quiet,
+        stop: Arc::clone(stop),
+        shuffle_systems: None,
+    }
+}
+
+fn with_task(
+    task: Task,
+    scenario: &Scenario,
+    common: &CommonArguments,
+    stop: &Arc<AtomicBool>,
+    options: &RunOptions,
+) -> Result<RunOutcome, AppError> {
+    let assets = asset_store(common.offline, stop)?;
+    talk(common.quiet, |progress| carry_out_task(task, scenario, &assets, progress, options))
+}
+
+/// Writes what came out: as JSON where there is any, and otherwise as a table with the folder below it.
+fn write_outcome(
+    stdout: &mut dyn Write,
+    outcome: &RunOutcome,
+    json: Option<serde_json::Value>,
+    table: fn(&RunOutcome) -> String,
+) -> Result<(), AppError> {
+    if let Some(json) = json {
+        serde_json::to_writer_pretty(&mut *stdout, &json).map_err(io::Error::from)?;
+        writeln!(stdout)?;
+    } else {
+        writeln!(stdout, "{}\n{}", table(outcome), outcome.folder.display())?;
+    }
+    Ok(())
 }

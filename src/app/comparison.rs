@@ -15,27 +15,31 @@ pub struct Contender {
     pub name: String,
     /// The policy whose place it takes.
     pub group_policy: String,
+    /// The policy of the scenario that it is, whose advisor it has.
+    pub policy: String,
     /// It.
     pub mind: Mind,
 }
 
 /// For every group with `compare`: each policy named there, and, where the group's own policy learns, that policy as
-/// it was before the run and as it is after it, neither learning nor exploring any more.
+/// it was before the run and as it is after it, neither learning nor exploring any more. Where nothing was `learned` in
+/// this run, because the policies were loaded, it is that policy as it would be without what was loaded.
 ///
 /// # Errors
 /// When a policy cannot be made.
 pub fn contenders(
     scenario: &Scenario,
     prepared: &Prepared,
-    learned: &BTreeMap<String, PolicyFile>,
+    learned: Option<&BTreeMap<String, PolicyFile>>,
 ) -> Result<Vec<Contender>, AppError> {
     let mut contenders = Vec::new();
     let several = scenario.agents.iter().filter(|group| !group.compare.is_empty()).count() > 1;
     for group in scenario.agents.iter().filter(|group| !group.compare.is_empty()) {
         let mut minds: BTreeMap<String, Mind> = prepared.minds(scenario)?.into_iter().collect();
         let prefix = if several { format!("{}-", group.name) } else { String::new() };
-        let mut add = |name: &str, mind| {
-            contenders.push(Contender { name: format!("{prefix}{name}"), group_policy: group.policy.clone(), mind });
+        let mut add = |name: &str, policy: &String, mind| {
+            let (group_policy, policy) = (group.policy.clone(), policy.clone());
+            contenders.push(Contender { name: format!("{prefix}{name}"), group_policy, policy, mind });
         };
         for name in &group.compare {
             // The group's own policy is needed below; named here, it is looked at and stays.
@@ -44,17 +48,26 @@ pub fn contenders(
                 Some(Mind::Learning(learner)) => Mind::Fixed(learner.deployed()),
                 _ => minds.remove(name).expect("a checked scenario names policies that there are"),
             };
-            add(name, mind);
+            add(name, name, mind);
         }
-        if let (Some(Mind::Learning(learner)), Some(file)) = (minds.get_mut(&group.policy), learned.get(&group.policy))
-        {
-            add("untrained", Mind::Fixed(learner.deployed()));
-            learner.load(file).map_err(|error| AppError::SavedPolicy {
-                policy: group.policy.clone(),
-                path: "the table just learned".into(),
-                problem: error.to_string(),
-            })?;
-            add("trained", Mind::Fixed(learner.deployed()));
+        let Some(Mind::Learning(learner)) = minds.get_mut(&group.policy) else { continue };
+        match learned {
+            None => {
+                let fresh = super::registry::minds(scenario)?.into_iter().find(|(name, _)| *name == group.policy);
+                if let Some((_, Mind::Learning(fresh))) = fresh {
+                    add("untrained", &group.policy, Mind::Fixed(fresh.deployed()));
+                }
+            }
+            Some(learned) => {
+                let Some(file) = learned.get(&group.policy) else { continue };
+                add("untrained", &group.policy, Mind::Fixed(learner.deployed()));
+                learner.load(file).map_err(|error| AppError::SavedPolicy {
+                    policy: group.policy.clone(),
+                    path: "the table just learned".into(),
+                    problem: error.to_string(),
+                })?;
+                add("trained", &group.policy, Mind::Fixed(learner.deployed()));
+            }
         }
     }
     Ok(contenders)

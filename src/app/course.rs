@@ -1,41 +1,47 @@
 //! One after another, the run itself and what it is compared with, into an open run folder.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::comparison::{Contender, contenders};
+use super::comparison::contenders;
+use super::deciders::Deciders;
 use super::error::AppError;
 use super::forecast::Forecast;
+use super::intervals::IntervalRow;
 use super::prepare::Prepared;
 use super::progress::RunBar;
-use super::registry::domain_of;
 use super::run::RunOptions;
-use crate::base::{LanguageError, LanguageModel, PolicyFile};
-use crate::llm::{CallSources, LanguageHub, RecordError, SharedModel};
-use crate::record::{BudgetRow, LanguageRow, PartialReplay, RunFolder, Settled, sha256_hex};
+use super::stage::{Played, Stage};
+use crate::base::{LanguageError, PolicyFile};
+use crate::record::{BudgetRow, LanguageRow, PartialReplay, RunFolder, Settled, TrainingRow};
 use crate::scenario::Scenario;
-use crate::sim::{BuildError, Domain, Mind, Options, SimError, Simulation};
+use crate::sim::{SimError, Simulation};
 
 /// A run and its contenders on their way.
 pub(super) struct Course<'a> {
-    scenario: &'a Scenario,
-    domain: &'static dyn Domain,
-    prepared: &'a Prepared,
-    options: &'a RunOptions,
-    folder: &'a mut RunFolder,
-    ran: Ran,
+    pub stage: Stage<'a>,
+    pub folder: &'a mut RunFolder,
+    pub ran: Ran,
 }
 
-/// What came of a run and its contenders.
+/// What came of a command's simulations.
 #[derive(Default)]
 pub(super) struct Ran {
-    /// Each one's name and summary, the run itself first.
+    /// Each one's name and summary, the run itself first; of an evaluation the means over its seeds.
     pub comparison: Vec<(String, Vec<Settled>)>,
-    /// What the run's learners learned.
+    /// What the run's learners learned; of a training the best of it.
     pub learned: BTreeMap<String, PolicyFile>,
+    /// What the learners of a training had learned at its end.
+    pub checkpoint: BTreeMap<String, PolicyFile>,
+    /// How a training went.
+    pub training: Option<TrainingRow>,
+    /// The seeds of an evaluation.
+    pub seeds: Vec<u64>,
+    /// What an evaluation found.
+    pub intervals: Vec<IntervalRow>,
+    /// Transitions that learners learned from.
+    pub transitions: u64,
     /// Ticks of the run itself.
     pub ticks_run: u64,
     /// Ticks of all.
@@ -52,13 +58,19 @@ pub(super) struct Ran {
     pub complete: bool,
 }
 
-/// What the run itself is called among its contenders.
-const THIS_RUN: &str = "this run";
-
-/// The transcript of a run inside its folder, or of one of its contenders.
-pub(super) fn transcript_name(place: &str) -> String {
-    format!("{place}llm.jsonl")
+impl Ran {
+    /// Takes over what became of a simulation; `phase` is its name in `partial_replay`.
+    pub fn take(&mut self, phase: &str, played: Played) {
+        self.ticks += played.ticks;
+        self.complete &= played.stopped_by.is_none();
+        self.language.extend(played.language);
+        self.budgets_spent.extend(played.budgets_spent);
+        self.partial_replay.extend(played.partial_replay.map(|replay| (phase.to_owned(), replay)));
+    }
 }
+
+/// What the run itself is called among its contenders.
+pub(super) const THIS_RUN: &str = "this run";
 
 impl<'a> Course<'a> {
     /// A course whose files go into `folder`.
@@ -69,89 +81,38 @@ impl<'a> Course<'a> {
         folder: &'a mut RunFolder,
     ) -> Result<Self, AppError> {
         let ran = Ran { complete: true, ..Ran::default() };
-        Ok(Self { scenario, domain: domain_of(scenario)?, prepared, options, folder, ran })
+        Ok(Self { stage: Stage::new(scenario, prepared, options)?, folder, ran })
     }
 
     /// Runs the scenario, and then what it is compared with, unless the run itself had to stop: contenders of another
     /// length would be no comparison.
     pub fn run_all(mut self) -> Result<Ran, AppError> {
-        let minds = self.prepared.minds(self.scenario)?;
-        self.ran.learned = self.run("", THIS_RUN, minds, true)?;
+        let Stage { scenario, prepared, options, .. } = self.stage;
+        let deciders = || Deciders::new(scenario, prepared.minds(scenario)?);
+        self.ran.learned = self.run("", THIS_RUN, deciders()?, true)?;
         self.ran.ticks_run = self.ran.ticks;
-        if self.options.compare && self.ran.complete {
-            for Contender { name, group_policy, mind } in contenders(self.scenario, self.prepared, &self.ran.learned)? {
-                let mut minds = self.prepared.minds(self.scenario)?;
-                if let Some(entry) = minds.iter_mut().find(|(policy, _)| *policy == group_policy) {
-                    entry.1 = mind;
-                }
-                self.run(&format!("compare/{name}/"), &name, minds, false)?;
+        if options.compare && self.ran.complete {
+            for contender in contenders(scenario, prepared, Some(&self.ran.learned))? {
+                let mut deciders = deciders()?;
+                let name = contender.name.clone();
+                deciders.exchange(contender);
+                self.run(&format!("compare/{name}/"), &name, deciders, false)?;
             }
         }
         Ok(self.ran)
     }
 
-    /// The hub of a run, and the SHA-256 of the record that it begins with where it can go on with models.
-    fn hub(&self, place: &str) -> Result<(LanguageHub, Option<String>), AppError> {
-        let transcript: Box<dyn Write + Send> = Box::new(self.folder.stream(&transcript_name(place))?);
-        let settings = self.scenario.language.values().copied().collect();
-        let models = || {
-            let of = |(name, model): &(String, SharedModel)| {
-                (name.clone(), Box::new(model.clone()) as Box<dyn LanguageModel>)
-            };
-            self.prepared.models.iter().map(of).collect()
-        };
-        let clock = self.prepared.clock();
-        let Some(replay) = &self.options.replay else {
-            let hub = LanguageHub::new(models(), Some(transcript));
-            return Ok((hub.with_settings(settings).with_clock(clock), None));
-        };
-        let path = replay.join(transcript_name(place));
-        let unusable = |problem: String| AppError::Transcript { path: path.clone(), problem };
-        let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
-        let unreadable = |error: RecordError| unusable(error.to_string());
-        if self.options.then_live {
-            let hub = LanguageHub::replay_then(&text, models(), Some(transcript)).map_err(unreadable)?;
-            return Ok((hub.with_settings(settings).with_clock(clock), Some(sha256_hex(text.as_bytes()))));
-        }
-        let names = self.scenario.models.keys().cloned().collect();
-        let hub = LanguageHub::replay(&text, names, Some(transcript)).map_err(unreadable)?;
-        Ok((hub.with_settings(settings), None))
-    }
-
-    fn simulation(
-        &self,
-        hub: Arc<LanguageHub>,
-        minds: Vec<(String, Mind)>,
-        messages: bool,
-    ) -> Result<Simulation, AppError> {
-        let options = Options {
-            minds,
-            language: hub,
-            data: self.prepared.data.clone(),
-            personas: self.prepared.personas.clone(),
-            messages,
-            shuffle_systems: self.options.shuffle_systems,
-        };
-        Simulation::build(self.scenario, self.domain, options).map_err(|error| match error {
-            BuildError::Data { key, problem } => AppError::Data {
-                key: key.to_owned(),
-                path: self.prepared.data_sources.get(key).map_or(key, |source| &source.source).into(),
-                problem,
-            },
-            other => other.into(),
-        })
-    }
-
     /// How long the run will take, measured on the models that it will use.
     pub fn forecast(&self) -> Result<Option<String>, AppError> {
+        let Stage { scenario, domain, prepared, options } = self.stage;
         // What is replayed first may never ask a model.
-        if self.prepared.models.is_empty() || self.options.replay.is_some() {
+        if prepared.models.is_empty() || options.replay.is_some() {
             return Ok(None);
         }
-        let silent = Arc::new(LanguageHub::new(Vec::new(), None));
-        let simulation = self.simulation(silent, self.prepared.minds(self.scenario)?, false)?;
-        let forecast = Forecast::measure(&self.prepared.models, self.domain.forecast(&simulation));
-        self.prepared.forget_meters();
+        let deciders = Deciders::new(scenario, prepared.minds(scenario)?)?;
+        let simulation = self.stage.simulation(scenario, &Stage::silence(), deciders, false)?;
+        let forecast = Forecast::measure(&prepared.models, domain.forecast(&simulation));
+        prepared.forget_meters();
         match forecast {
             Ok(forecast) => Ok(Some(forecast.text())),
             // A model that answers from a transcript takes no time worth telling.
@@ -164,59 +125,41 @@ impl<'a> Course<'a> {
         &mut self,
         place: &str,
         name: &str,
-        minds: Vec<(String, Mind)>,
+        deciders: Deciders,
         messages: bool,
     ) -> Result<BTreeMap<String, PolicyFile>, AppError> {
         let started = Instant::now();
-        let (hub, record) = self.hub(place)?;
-        let hub = Arc::new(hub);
-        let mut simulation = self.simulation(Arc::clone(&hub), minds, messages)?;
+        let Self { stage, folder, ran } = self;
+        let voice = stage.voice(place, folder)?;
+        let mut simulation = stage.simulation(stage.scenario, &voice, deciders, messages)?;
         let label = if place.is_empty() { "running" } else { name };
-        let mut bar = RunBar::new(self.scenario.ticks, self.options.quiet, label, self.domain.live());
-        let mut stopped_by = None;
-        while !simulation.is_over() {
-            if self.options.stop.load(Ordering::Relaxed) {
-                return Err(AppError::Interrupted);
-            }
-            match simulation.step() {
-                Ok(()) => {}
-                Err(error) if error.is_interrupted() => return Err(AppError::Interrupted),
-                Err(error) => {
-                    stopped_by = Some(error.budget_spent().ok_or(error)?);
-                    // Of a tick that was not finished nothing is kept; every table has its header.
-                    simulation.tables_mut().clear();
-                }
-            }
-            bar.advance(&simulation);
-            for table in simulation.tables().iter() {
-                self.folder.append(place, table)?;
-            }
-            simulation.tables_mut().clear();
-            if stopped_by.is_some() {
-                break;
-            }
-        }
+        let mut bar = RunBar::new(stage.scenario.ticks, stage.options.quiet, label, stage.domain.live());
+        let mut transitions = 0;
+        let played = stage.play(name, &voice, &mut simulation, &mut |simulation| {
+            bar.advance(simulation);
+            transitions += write_tables(simulation, place, folder)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
         drop(bar);
-        hub.finish().map_err(|error| SimError::Language { tick: simulation.tick(), error })?;
-        self.ran.ticks += simulation.tick().0;
-        self.ran.complete &= stopped_by.is_none();
-        let row = |(model, usage)| LanguageRow { run: name.to_owned(), model, usage };
-        self.ran.language.extend(hub.usage_by_model().into_iter().map(row));
-        self.ran.budgets_spent.extend(hub.spent().into_iter().map(|(model, spent)| BudgetRow {
-            run: name.to_owned(),
-            stopped: stopped_by.as_deref() == Some(model.as_str()),
-            model,
-            unit: spent.unit,
-            tick: spent.tick,
-        }));
         let phase = if place.is_empty() { "run" } else { place.trim_end_matches('/') };
-        if let Some(transcript_sha256) = record {
-            let CallSources { from_record, from_models, remembered, departure } = hub.sources();
-            let replay = PartialReplay { transcript_sha256, from_record, from_models, remembered, departure };
-            self.ran.partial_replay.insert(phase.to_owned(), replay);
+        ran.take(phase, played);
+        if place.is_empty() {
+            ran.transitions = transitions;
         }
-        self.ran.phases.push((phase.to_owned(), started.elapsed()));
-        self.ran.comparison.push((name.to_owned(), self.domain.summary(&simulation)));
+        ran.phases.push((phase.to_owned(), started.elapsed()));
+        let mut summary = stage.domain.summary(&simulation);
+        summary.extend(simulation.advice_summary());
+        ran.comparison.push((name.to_owned(), summary));
         Ok(simulation.learned())
     }
+}
+
+/// Appends the tick's rows to their files and forgets them. Gives the transitions that learners told of learning from.
+pub(super) fn write_tables(simulation: &mut Simulation, place: &str, folder: &mut RunFolder) -> Result<u64, AppError> {
+    let learning = simulation.tables().get("learning").map(|table| table.numbers("transitions"));
+    for table in simulation.tables().iter() {
+        folder.append(place, table)?;
+    }
+    simulation.tables_mut().clear();
+    Ok(learning.unwrap_or_default().iter().sum::<f64>() as u64)
 }

@@ -1,6 +1,6 @@
 //! From a path to everything a run needs: the scenario, its data, its models.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -228,13 +228,35 @@ fn load_policies(scenario: &Scenario) -> Result<Saved, AppError> {
         };
         let Some(source) = (algorithm.load_from)(section)? else { continue };
         let mut path = PathBuf::from(&source);
-        if path.is_dir() {
-            path = path.join("policies").join(format!("{name}.safetensors"));
+        let folder = path.is_dir().then(|| path.join("policies"));
+        if let Some(folder) = &folder {
+            path = folder.join(format!("{name}.safetensors"));
         }
         let unusable = |problem: String| AppError::SavedPolicy { policy: name.clone(), path: path.clone(), problem };
-        let bytes = std::fs::read(&path).map_err(|error| unusable(error.to_string()))?;
+        let bytes = std::fs::read(&path).map_err(|error| match (error.kind(), &folder) {
+            (std::io::ErrorKind::NotFound, Some(folder)) => unusable(format!(
+                "there is no such file; the folder has {}",
+                super::teach::listing(&super::teach::policies_in(folder))
+            )),
+            (std::io::ErrorKind::NotFound, None) => unusable("there is no such file or folder".to_owned()),
+            _ => unusable(error.to_string()),
+        })?;
         saved.insert(name.clone(), read_policy(&bytes).map_err(unusable)?);
         sources.insert(name.clone(), DataSource { source, sha256: sha256_hex(&bytes) });
     }
     Ok((saved, sources))
+}
+
+/// The policies that learn and begin with something saved.
+pub(super) fn loaded(scenario: &Scenario) -> Result<BTreeSet<String>, AppError> {
+    let mut names = BTreeSet::new();
+    for (name, section) in &scenario.policies {
+        let algorithm = ALGORITHMS.iter().find(|algorithm| algorithm.kind.name == section.kind());
+        if let Some(algorithm) = algorithm
+            && (algorithm.load_from)(section)?.is_some()
+        {
+            names.insert(name.clone());
+        }
+    }
+    Ok(names)
 }

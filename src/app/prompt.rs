@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::str::FromStr;
 
-use super::course::transcript_name;
 use super::error::AppError;
 use super::run::read_manifest;
+use super::stage::transcript_name;
 use crate::base::{AgentId, Answer, Ask, Request, Tick};
 use crate::llm::{Record, RecordedCall};
 

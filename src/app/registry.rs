@@ -1,13 +1,15 @@
 //! All registries in one place, and what a scenario must be to fit them.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use crate::base::LanguageMind;
 use crate::domains::DOMAINS;
 use crate::llm::{BACKENDS, MINDS, MindFile, MindKind};
 use crate::rl::ALGORITHMS;
 use crate::rules::RULES;
 use crate::scenario::{Kind, Kinds, Scenario, ScenarioError, Section};
-use crate::sim::{Domain, Mind, spaces_of_policies};
+use crate::sim::{Domain, Mind, check_rewards, spaces_of_policies};
 
 /// Everything that `[policy.NAME]` may be.
 pub static POLICY_KINDS: LazyLock<Vec<&'static Kind>> = LazyLock::new(|| {
@@ -64,6 +66,37 @@ pub fn minds(scenario: &Scenario) -> Result<Vec<(String, Mind)>, ScenarioError> 
     Ok(minds)
 }
 
+/// Makes the advisors of a checked scenario's policies, by the name of the advised.
+///
+/// # Errors
+/// When what is named as an advisor cannot be one, or a group whose agents are advised has no language model.
+pub fn advisors(scenario: &Scenario) -> Result<BTreeMap<String, Box<dyn LanguageMind>>, ScenarioError> {
+    let spaces = spaces_of_policies(scenario, domain_of(scenario)?)?;
+    let mut advisors = BTreeMap::new();
+    for (advised, advisor) in &scenario.advisors {
+        let at = format!("policy.{advised}.advice.from");
+        let (section, Some(space)) = (&scenario.policies[advisor], spaces.get(advised)) else { continue };
+        let Some(kind) = MINDS.iter().find(|mind| mind.kind.name == section.kind()) else {
+            let known: Vec<&str> = MINDS.iter().map(|mind| mind.kind.name).collect();
+            let message =
+                format!("policy \"{advisor}\" of kind \"{}\" cannot advise: it asks no language model", section.kind());
+            return Err(scenario.invalid(&at, message, format!("name a policy of kind {}", known.join(", "))));
+        };
+        needs_models(scenario, advised)?;
+        let mind = (kind.build)(section, space, &mind_files(section, kind)?)?;
+        if mind.remembers() {
+            let message = format!("policy \"{advisor}\" cannot advise: what it remembers is what it did itself");
+            return Err(scenario.invalid(
+                &at,
+                message,
+                "take `memory` away from it, or give the advisor a table of its own",
+            ));
+        }
+        advisors.insert(advised.clone(), mind);
+    }
+    Ok(advisors)
+}
+
 /// Every group that may decide by a policy that asks language models needs one.
 fn needs_models(scenario: &Scenario, policy: &str) -> Result<(), ScenarioError> {
     let without =
@@ -100,6 +133,7 @@ pub fn mind_files(section: &Section, kind: &MindKind) -> Result<Vec<MindFile>, S
 pub fn check_scenario(scenario: &Scenario) -> Result<(), ScenarioError> {
     scenario.check(&kinds())?;
     let minds = minds(scenario)?;
+    advisors(scenario)?;
     for group in &scenario.agents {
         let Some(name) = &group.fallback else { continue };
         if minds.iter().any(|(mind, kind)| mind == name && !matches!(kind, Mind::Fixed(_))) {
@@ -110,6 +144,7 @@ pub fn check_scenario(scenario: &Scenario) -> Result<(), ScenarioError> {
     }
     let domain = domain_of(scenario)?;
     domain.check(scenario)?;
+    check_rewards(scenario, domain, &minds)?;
     domain.data(&scenario.domain)?;
     Ok(())
 }

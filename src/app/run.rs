@@ -11,6 +11,7 @@ use super::assets::{Assets, Progress};
 use super::comparison::comparison_table;
 use super::course::{Course, Ran};
 use super::error::AppError;
+use super::intervals::IntervalRow;
 use super::meter::Metered;
 use super::prepare::{Preparation, Prepared};
 use super::registry::kinds;
@@ -47,6 +48,8 @@ pub struct RunOutcome {
     pub manifest: Manifest,
     /// Each contender's name and summary, the run itself first.
     pub comparison: Vec<(String, Vec<Settled>)>,
+    /// What an evaluation found.
+    pub intervals: Vec<IntervalRow>,
     /// Seconds from the start to the end, fetches included.
     pub seconds: f64,
 }
@@ -56,11 +59,62 @@ pub const COMPLETE: &str = "complete";
 /// See [`COMPLETE`].
 pub const BUDGET_SPENT: &str = "budget spent";
 
+/// What is done with a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// It is run, and then what it is compared with.
+    Run,
+    /// Its policies are trained.
+    Train,
+    /// Its policies, which learn no more, are compared on so many seeds.
+    Evaluate {
+        /// How many.
+        seeds: u32,
+    },
+}
+
+impl Task {
+    /// [`Manifest::command`].
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Train => "train",
+            Self::Evaluate { .. } => "evaluate",
+        }
+    }
+
+    /// What a folder's manifest says was done; `None` for a command that this version does not know.
+    #[must_use]
+    pub fn of(manifest: &Manifest) -> Option<Self> {
+        match manifest.command.as_str() {
+            "run" => Some(Self::Run),
+            "train" => Some(Self::Train),
+            "evaluate" => Some(Self::Evaluate { seeds: u32::try_from(manifest.seeds.len()).ok()? }),
+            _ => None,
+        }
+    }
+}
+
 /// Runs a scenario.
 ///
 /// # Errors
 /// When something is not to be had, cannot go on, or cannot be written; nothing is left behind then.
 pub fn run_scenario(
+    scenario: &Scenario,
+    assets: &Assets,
+    progress: &mut dyn Progress,
+    options: &RunOptions,
+) -> Result<RunOutcome, AppError> {
+    carry_out_task(Task::Run, scenario, assets, progress, options)
+}
+
+/// Runs, trains or evaluates a scenario's policies, into a folder of its own.
+///
+/// # Errors
+/// As [`run_scenario`].
+pub fn carry_out_task(
+    task: Task,
     scenario: &Scenario,
     assets: &Assets,
     progress: &mut dyn Progress,
@@ -83,11 +137,20 @@ pub fn run_scenario(
     let prepared = Prepared::new(scenario, &mut preparation)?;
     let loaded = started.elapsed();
     let course = Course::new(scenario, &prepared, options, &mut folder)?;
-    if let Some(text) = pool.install(|| course.forecast())? {
+    // An evaluation asks as often as its policies are many, and they are no two alike.
+    if task == Task::Run
+        && let Some(text) = pool.install(|| course.forecast())?
+    {
         preparation.progress.note(&text);
     }
-    let Ran { comparison, learned, ticks_run, ticks, phases, language, budgets_spent, partial_replay, complete } =
-        pool.install(|| course.run_all())?;
+    let ran = pool.install(|| match task {
+        Task::Run => course.run_all(),
+        Task::Train => course.train(),
+        Task::Evaluate { seeds } => course.evaluate(seeds),
+    })?;
+    let Ran { comparison, learned, checkpoint, intervals, ticks_run, language, budgets_spent, partial_replay, .. } =
+        ran;
+    let speed = Speed { ticks: ran.ticks, transitions: ran.transitions, phases: ran.phases };
     for spent in &budgets_spent {
         preparation.progress.note(&spent.to_string());
     }
@@ -96,14 +159,16 @@ pub fn run_scenario(
             preparation.progress.note(&format!("{place}: live from here on: {departure}"));
         }
     }
-    if comparison.len() > 1 {
+    if task == Task::Run && comparison.len() > 1 {
         folder.append("", &comparison_table(&comparison))?;
     }
     folder.close_tables()?;
     folder.write("scenario.toml", resolved.as_bytes())?;
     let scenario_sha256 = sha256_hex(resolved.as_bytes());
-    for (name, policy) in &learned {
-        folder.write(&format!("policies/{name}.safetensors"), &write_policy(policy, &scenario_sha256))?;
+    for (place, policies) in [("policies", &learned), ("checkpoint", &checkpoint)] {
+        for (name, policy) in policies {
+            folder.write(&format!("{place}/{name}.safetensors"), &write_policy(policy, &scenario_sha256))?;
+        }
     }
     let (models, partial_replay) = if let Some(manifest) = replayed.filter(|_| !options.then_live) {
         (manifest.models, manifest.partial_replay)
@@ -120,7 +185,10 @@ pub fn run_scenario(
         seed: scenario.seed,
         ticks: ticks_run,
         compare: options.compare,
-        outcome: if complete { COMPLETE } else { BUDGET_SPENT }.to_owned(),
+        command: task.command().to_owned(),
+        training: ran.training,
+        seeds: ran.seeds,
+        outcome: if ran.complete { COMPLETE } else { BUDGET_SPENT }.to_owned(),
         models,
         partial_replay,
         data: prepared.data_sources.clone(),
@@ -143,15 +211,16 @@ pub fn run_scenario(
             ));
         }
     }
-    let timings = timings(scenario, &loaded, &phases, (ticks, seconds, options.threads), &models);
+    let timings = timings(scenario, &loaded, &speed, (seconds, options.threads), &models);
     folder.write("timings.json", timings.as_bytes())?;
-    let folder = folder.publish(&folder_name(scenario, &scenario_sha256))?;
-    Ok(RunOutcome { folder, manifest, comparison, seconds })
+    let folder = folder.publish(&folder_name(task, scenario, &scenario_sha256))?;
+    Ok(RunOutcome { folder, manifest, comparison, intervals, seconds })
 }
 
-/// `<scenario>-<hash8>-s<seed>`.
-fn folder_name(scenario: &Scenario, scenario_sha256: &str) -> String {
-    format!("{}-{}-s{}", scenario.name, &scenario_sha256[..8], scenario.seed)
+/// `<scenario>-<hash8>-s<seed>`, and behind it the command where it is not `run`.
+fn folder_name(task: Task, scenario: &Scenario, scenario_sha256: &str) -> String {
+    let name = format!("{}-{}-s{}", scenario.name, &scenario_sha256[..8], scenario.seed);
+    if task == Task::Run { name } else { format!("{name}-{}", task.command()) }
 }
 
 /// A pool of so many threads.
@@ -162,14 +231,25 @@ pub(super) fn pool_of(threads: usize) -> Result<rayon::ThreadPool, AppError> {
         .map_err(|error| AppError::Threads { threads, problem: error.to_string() })
 }
 
+/// How much was done, and how long it took.
+struct Speed {
+    /// Ticks of all simulations.
+    ticks: u64,
+    /// Transitions that were learned from in the run itself.
+    transitions: u64,
+    phases: Vec<(String, Duration)>,
+}
+
 fn timings(
     scenario: &Scenario,
     loaded: &Duration,
-    phases: &[(String, Duration)],
-    (ticks, seconds, threads): (u64, f64, usize),
+    Speed { ticks, transitions, phases }: &Speed,
+    (seconds, threads): (f64, usize),
     models: &[(String, Metered)],
 ) -> String {
+    let a_second = |count: u64, duration: Duration| count as f64 / duration.as_secs_f64().max(1e-9);
     let simulated: Duration = phases.iter().map(|(_, duration)| *duration).sum();
+    let run = phases.iter().find(|(name, _)| name == "run").map_or(Duration::ZERO, |(_, duration)| *duration);
     let prepare = (String::from("prepare"), *loaded);
     let parts: serde_json::Map<String, serde_json::Value> = std::iter::once(&prepare)
         .chain(phases)
@@ -183,13 +263,17 @@ fn timings(
         (name.clone(), value)
     };
     let models: serde_json::Map<String, serde_json::Value> = models.iter().map(model).collect();
-    let value = json!({
+    let mut value = json!({
         "seconds": seconds,
         "threads": threads,
-        "ticks_per_second": ticks as f64 / simulated.as_secs_f64().max(1e-9),
+        "ticks_per_second": a_second(*ticks, simulated),
         "phases_seconds": parts,
         "models": models,
     });
+    if *transitions > 0 {
+        value["learning_steps"] = json!(transitions);
+        value["learning_steps_per_second"] = json!(a_second(*transitions, run));
+    }
     serde_json::to_string_pretty(&value).expect("plain data") + "\n"
 }
 

@@ -41,6 +41,74 @@ fn aligned(mut table: Table) -> String {
     table.to_string()
 }
 
+/// A training: the summary, and what was kept.
+#[must_use]
+pub fn training_table(outcome: &RunOutcome) -> String {
+    let mut text = summary_table(outcome);
+    let Some(training) = &outcome.manifest.training else { return text };
+    // Writing to a text cannot fail.
+    let _ = write!(
+        text,
+        "\n{} evaluations with {} seeds each, by {}; ended at tick {}: {}",
+        training.evaluations,
+        training.seeds.len(),
+        training.measure,
+        outcome.manifest.ticks,
+        training.stopped
+    );
+    for row in &training.policies {
+        let value =
+            row.value.map_or_else(|| "not evaluated".to_owned(), |value| format!("{} {value:.4}", training.measure));
+        let _ = write!(text, "\n{}/: as learned until tick {}, {value}", row.folder, row.tick);
+    }
+    if let [best, last] = &training.policies[..]
+        && best.tick == 0
+        && last.tick > 0
+    {
+        let _ = write!(text, "\nno evaluation found better policies than those it began with");
+    }
+    text
+}
+
+/// An evaluation: a row a measure and contender.
+#[must_use]
+pub fn intervals_table(outcome: &RunOutcome) -> String {
+    let first = outcome.comparison.first().map_or("", |(name, _)| name);
+    let mut table = plain_table();
+    table.set_header(["", "contender", "mean", "± (95%)", &format!("{first} has more"), "± (95%)", "seeds"]);
+    let shown = |number: Option<f64>| number.map_or_else(|| "–".to_owned(), |number| format!("{number:.3}"));
+    let mut measure = "";
+    for row in &outcome.intervals {
+        let own = row.contender == first;
+        table.add_row([
+            if row.measure == measure { String::new() } else { row.measure.clone() },
+            row.contender.clone(),
+            shown(row.mean),
+            shown(row.half_width),
+            if own { String::new() } else { shown(row.difference) },
+            if own { String::new() } else { shown(row.difference_half_width) },
+            if own { row.seeds.to_string() } else { row.pairs.to_string() },
+        ]);
+        measure = &row.measure;
+    }
+    aligned(table)
+}
+
+/// The same for machines.
+#[must_use]
+pub fn intervals_json(outcome: &RunOutcome) -> serde_json::Value {
+    serde_json::json!({
+        "folder": outcome.folder,
+        "scenario": outcome.manifest.scenario,
+        "scenario_sha256": outcome.manifest.scenario_sha256,
+        "seeds": outcome.manifest.seeds,
+        "ticks": outcome.manifest.ticks,
+        "outcome": outcome.manifest.outcome,
+        "seconds": outcome.seconds,
+        "intervals": outcome.intervals,
+    })
+}
+
 /// An estimate: a row a model, and a line for all.
 #[must_use]
 pub fn estimate_table(estimate: &Estimate) -> String {
@@ -125,7 +193,7 @@ pub fn summary_json(outcome: &RunOutcome) -> serde_json::Value {
     let measures = |summary: &[Settled]| -> serde_json::Map<String, serde_json::Value> {
         summary.iter().map(|settled| (settled.name.clone(), serde_json::json!(settled.number))).collect()
     };
-    serde_json::json!({
+    let mut json = serde_json::json!({
         "folder": outcome.folder,
         "scenario": outcome.manifest.scenario,
         "scenario_sha256": outcome.manifest.scenario_sha256,
@@ -138,5 +206,9 @@ pub fn summary_json(outcome: &RunOutcome) -> serde_json::Value {
             .iter()
             .map(|(name, summary)| (name.clone(), measures(summary).into()))
             .collect::<serde_json::Map<String, serde_json::Value>>(),
-    })
+    });
+    if let Some(training) = &outcome.manifest.training {
+        json["training"] = serde_json::json!(training);
+    }
+    json
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use super::assets::{Assets, Progress};
 use super::error::AppError;
 use super::prepare::load_scenario;
-use super::run::{RunOptions, read_manifest, run_scenario};
+use super::run::{RunOptions, Task, carry_out_task, read_manifest};
 use crate::base::BudgetUnit;
 use crate::record::{FileSum, Manifest, sums_of};
 
@@ -82,8 +82,17 @@ pub fn verify_run(
         progress
             .note("a budget of seconds was spent in this run: the clock decided when, and only --replay repeats it");
     }
+    let task = Task::of(&manifest).ok_or_else(|| AppError::File {
+        path: folder.join(MANIFEST),
+        problem: format!(
+            "the folder was written by the command \"{}\", which this version does not have",
+            manifest.command
+        ),
+        help: "take the version that wrote it".to_owned(),
+    })?;
     let scratch = Scratch::new("verify")?;
-    let outcome = run_scenario(
+    let outcome = carry_out_task(
+        task,
         &scenario,
         assets,
         progress,

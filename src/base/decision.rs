@@ -121,6 +121,12 @@ impl Space {
     pub fn new(features: &[&'static str], menu: ActionMenu) -> Self {
         Self { features: features.into(), menu, central: [].into(), terms: [].into() }
     }
+
+    /// With rewards that consist of these parts.
+    #[must_use]
+    pub fn with_terms(self, terms: &[&'static str]) -> Self {
+        Self { terms: terms.into(), ..self }
+    }
 }
 
 /// All agents that one policy is asked for at a tick. Rows are in `AgentId` order.
@@ -144,7 +150,8 @@ pub struct DecisionBatch<'a> {
     /// Words said of each row's text, parallel to `words`.
     pub word_ids: &'a [TextId],
     /// What a language model advises each row: `agents.len() × space.menu.len()` logarithms of probabilities, −∞ for
-    /// actions that are not legal. Empty where nobody is asked for advice.
+    /// actions that are not legal, and `NaN` throughout a row on which nobody was asked. Empty where nobody is asked for
+    /// advice on any row.
     pub advice: &'a [f32],
 }
 
@@ -159,9 +166,13 @@ impl<'a> DecisionBatch<'a> {
     /// What row `row` is advised; `None` where nobody was asked.
     #[must_use]
     pub fn advice(&self, row: usize) -> Option<&'a [f32]> {
-        let width = self.space.menu.len();
-        (!self.advice.is_empty()).then(|| &self.advice[row * width..(row + 1) * width])
+        advice_of(self.advice, self.space.menu.len(), row)
     }
+}
+
+/// Row `row` of advice on a menu of `width` actions; `None` where nobody was asked.
+pub(super) fn advice_of(advice: &[f32], width: usize, row: usize) -> Option<&[f32]> {
+    advice.get(row * width..(row + 1) * width).filter(|row| !row[0].is_nan())
 }
 
 /// Why a policy could not decide.
@@ -190,6 +201,12 @@ pub trait Policy: Send + Sync {
     /// learner's transitions have the same rows.
     fn history(&self) -> usize {
         1
+    }
+
+    /// Marks the rows on which a language model's advice is wanted before [`Self::decide`]. Asked where the policy has an
+    /// advisor, with all rows at once and no advice yet; none are marked unless the policy says so.
+    fn wants_advice(&self, decisions: &DecisionBatch<'_>, wanted: &mut [bool]) {
+        let _ = (decisions, wanted);
     }
 
     /// Whether rows may be split over threads. True unless the policy gains from seeing all rows at once.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::decision::advice_of;
 use super::{Action, AgentId, Chance, LegalActions, Policy, Space, Tick};
 
 /// How a transition ended.
@@ -51,8 +52,17 @@ pub struct TransitionBatch<'a> {
     /// The parts of rewards and costs, unweighted: `agents.len() × space.terms.len()`, summed as `rewards` are.
     pub terms: &'a [f32],
     /// What a language model advised each when it decided: `agents.len() × space.menu.len()` logarithms of
-    /// probabilities, −∞ for actions that were not legal. Empty where nobody is asked for advice.
+    /// probabilities, −∞ for actions that were not legal, and `NaN` throughout a row on which nobody was asked. Empty
+    /// where the learner has no advisor.
     pub advice: &'a [f32],
+}
+
+impl<'a> TransitionBatch<'a> {
+    /// What row `row` was advised when it decided; `None` where nobody was asked.
+    #[must_use]
+    pub fn advice(&self, row: usize) -> Option<&'a [f32]> {
+        advice_of(self.advice, self.space.menu.len(), row)
+    }
 }
 
 /// What a learner has to say of an update; a row of `learning.csv`.
@@ -78,6 +88,24 @@ pub struct LearnStats {
     pub divergence: f64,
     /// Share of the returns' variance that the values explain.
     pub explained_variance: f64,
+    /// Of the decisions on which an advisor was asked, those in which the learner's own choice was compared with its
+    /// advice: a row of `advice.csv`.
+    pub checked: u64,
+    /// Of these, those in which the advisor would have done the same.
+    pub agreed: u64,
+}
+
+/// How one limited cost stands; a row of `limits.csv`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LimitState {
+    /// The reward term that is the cost.
+    pub term: String,
+    /// What its mean may be.
+    pub limit: f64,
+    /// What its mean was when it was last measured; none before.
+    pub mean: Option<f64>,
+    /// λ: what one of it costs in reward.
+    pub multiplier: f64,
 }
 
 /// Why a learner could not learn.
@@ -170,6 +198,16 @@ pub trait Learner: Send + Sync {
 
     /// The same as it is used once learning is over: nothing is explored any more.
     fn deployed(&self) -> Arc<dyn Policy>;
+
+    /// γ, where its target has one: shaping by a potential has to discount alike.
+    fn discount(&self) -> Option<f64> {
+        None
+    }
+
+    /// How the costs that it holds down stand; empty for those that know no limits.
+    fn limits(&self) -> Vec<LimitState> {
+        Vec::new()
+    }
 
     /// Everything learned, as plain data.
     fn save(&self) -> PolicyFile;

@@ -32,9 +32,66 @@ pub enum Performative {
     Transfer,
     /// Ends the conversation.
     Close,
+    /// Says that it will do what was asked.
+    Agree,
+    /// Says that it will not.
+    Refuse,
+    /// Calls off what was asked.
+    Cancel,
+    /// Calls for proposals.
+    CallForProposal,
+    /// Says that it tried and failed.
+    Failure,
+    /// Says that a message was not understood.
+    NotUnderstood,
+    /// Asks for the thing that a description fits.
+    QueryRef,
+    /// Asks to be told whenever something changes.
+    Subscribe,
+    /// Tells whether something is so.
+    InformIf,
+    /// Tells the thing that a description fits.
+    InformRef,
+    /// Asks for a message to be passed on to others.
+    Propagate,
+    /// Asks for a message to be passed on in the sender's place.
+    Proxy,
+    /// Asks for something to be done once something is so.
+    RequestWhen,
+    /// Asks for something to be done each time that something becomes so.
+    RequestWhenever,
 }
 
 impl Performative {
+    /// All of them. `query`, `transfer` and `close` are the program's own; the other 22 are all of FIPA's.
+    pub const ALL: [Self; 25] = [
+        Self::Inform,
+        Self::Query,
+        Self::Request,
+        Self::QueryIf,
+        Self::Confirm,
+        Self::Disconfirm,
+        Self::Propose,
+        Self::Accept,
+        Self::Reject,
+        Self::Transfer,
+        Self::Close,
+        Self::Agree,
+        Self::Refuse,
+        Self::Cancel,
+        Self::CallForProposal,
+        Self::Failure,
+        Self::NotUnderstood,
+        Self::QueryRef,
+        Self::Subscribe,
+        Self::InformIf,
+        Self::InformRef,
+        Self::Propagate,
+        Self::Proxy,
+        Self::RequestWhen,
+        Self::RequestWhenever,
+    ];
+
     /// The word that records carry.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -50,6 +107,20 @@ impl Performative {
             Self::Reject => "reject-proposal",
             Self::Transfer => "transfer",
             Self::Close => "close",
+            Self::Agree => "agree",
+            Self::Refuse => "refuse",
+            Self::Cancel => "cancel",
+            Self::CallForProposal => "cfp",
+            Self::Failure => "failure",
+            Self::NotUnderstood => "not-understood",
+            Self::QueryRef => "query-ref",
+            Self::Subscribe => "subscribe",
+            Self::InformIf => "inform-if",
+            Self::InformRef => "inform-ref",
+            Self::Propagate => "propagate",
+            Self::Proxy => "proxy",
+            Self::RequestWhen => "request-when",
+            Self::RequestWhenever => "request-whenever",
         }
     }
 }

@@ -84,6 +84,18 @@ pub trait LanguageMind: Send + Sync {
         ask: &mut AskModels<'_>,
     ) -> Result<Vec<LanguageDecision>, PolicyError>;
 
+    /// What it would do in each row's place, without deciding: `decisions.agents.len() × space.menu.len()` natural
+    /// logarithms of probabilities, −∞ for actions that are not legal. A learner is advised by this.
+    ///
+    /// # Errors
+    /// When a model cannot answer, or a prompt cannot be made.
+    fn advise(
+        &mut self,
+        decisions: &DecisionBatch<'_>,
+        contexts: &[Context],
+        ask: &mut AskModels<'_>,
+    ) -> Result<Vec<f32>, PolicyError>;
+
     /// What came of an agent's last decision, at the end of a tick. May come several times for one decision.
     fn credit(&mut self, agent: AgentId, reward: f32, outcome: Outcome);
 

@@ -1,5 +1,5 @@
 //! Games and mechanisms as pure functions: equilibria that can be checked, learning in games, auctions and allocations
-//! with their properties. Knows no agents, no ticks and no files; nothing is drawn.
+//! with their properties, voting. Knows no agents, no ticks and no files; nothing is drawn.
 
 mod alpha_rank;
 mod best_response;
@@ -15,6 +15,7 @@ mod normal_form;
 mod polytope;
 mod programmes;
 mod rational;
+mod voting;
 
 pub use alpha_rank::{STATES_MAX, Selection, alpha_rank, alpha_rank_single};
 pub use best_response::BestResponse;
@@ -31,3 +32,4 @@ pub use normal_form::{GameError, NormalForm, PROFILES_MAX, Profile, profile_coun
 pub use polytope::{INEQUALITIES_MAX, VERTICES_MAX, Vertex, vertices};
 pub use programmes::{COEFFICIENTS_MAX, Correlated, ZeroSum, correlated_equilibrium, zero_sum_value};
 pub use rational::{Rational, approximate, dot, exact};
+pub use voting::{Ballot, CANDIDATES_MAX, Election, Round, VOTERS_MAX, VoteProfile, VotingError, VotingRule};

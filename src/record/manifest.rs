@@ -121,6 +121,38 @@ impl Settled {
     }
 }
 
+/// How a training went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingRow {
+    /// What it was judged by: `return`, or a measure of the summary.
+    pub measure: String,
+    /// Whether more of it is better.
+    pub larger_is_better: bool,
+    /// Evaluations, the one before the first tick among them.
+    pub evaluations: u64,
+    /// The seeds of each.
+    pub seeds: Vec<u64>,
+    /// Why it ended.
+    pub stopped: String,
+    /// What is kept of what was learned.
+    pub policies: Vec<CheckpointRow>,
+}
+
+/// Policies of one tick of a training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointRow {
+    /// The folder that holds them, inside the train folder.
+    pub folder: String,
+    /// Whether no evaluation found better ones.
+    pub best: bool,
+    /// Ticks that they had learned from.
+    pub tick: u64,
+    /// What their evaluation came to; `None` where it had no value, or there was none at this tick.
+    pub value: Option<f64>,
+}
+
 /// What is shown where there is no number.
 const NOTHING: &str = "–";
 
@@ -146,6 +178,15 @@ pub struct Manifest {
     pub compare: bool,
     /// `complete`, or `budget spent` where the run or one it is compared with stopped before its last tick.
     pub outcome: String,
+    /// The command that wrote the folder: `run`, `train` or `evaluate`.
+    #[serde(default = "run")]
+    pub command: String,
+    /// How the training went, after `train`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingRow>,
+    /// The seeds, after `evaluate`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<u64>,
     /// Each language model: backend, kernel, weights.
     pub models: BTreeMap<String, BTreeMap<String, String>>,
     /// For a run that was answered by an earlier run's record first and by models then: where the answers came from, for
@@ -166,4 +207,9 @@ pub struct Manifest {
     pub summary: Vec<Settled>,
     /// Every other file of the folder, except timings.json.
     pub files: Vec<FileSum>,
+}
+
+/// Folders of versions that knew one command.
+fn run() -> String {
+    "run".to_owned()
 }

@@ -8,7 +8,7 @@ mod rows;
 mod table;
 
 pub use folder::{FileSum, RecordError, RunFolder, sha256_hex, sums_of};
-pub use manifest::{BudgetRow, DataSource, LanguageRow, Manifest, PartialReplay, Settled};
+pub use manifest::{BudgetRow, CheckpointRow, DataSource, LanguageRow, Manifest, PartialReplay, Settled, TrainingRow};
 pub use policy_file::{read_policy, write_policy};
 pub use rows::{CsvRow, read_csv};
 pub use table::{Column, CsvTable, Table, TableSpec, Value, columns_markdown};

@@ -1,4 +1,4 @@
-//! What PPO, A2C and REINFORCE share: a network for the policy and one for the values, the rollout, the normalisers, the
+//! What PPO, MAPPO, A2C and REINFORCE share: a network for the policy and one for the values, the rollout, the normalisers, the
 //! gradient steps, saving and loading. What sets them apart is a [`Plan`] and where advantages come from, one file each.
 //!
 //! Transitions are gathered while the published policy stays as it is. When the plan says so they are learned from, and
@@ -9,16 +9,19 @@ use std::sync::{Arc, OnceLock};
 use rand::RngExt;
 
 use super::approximator::Approximator;
+use super::central::Central;
 use super::checks::{array, check_finite, check_head, head};
+use super::constraint::{Constraint, Gathered};
 use super::experience::Experience;
 use super::network::{Trace, Worker, over_chunks};
 use super::network_settings::{NetworkSettings, NormaliseSettings};
 use super::normalise::{Moments, ReturnScale};
-use super::objective::{explained_variance, mean_and_deviation, surrogate};
+use super::objective::{Shares, explained_variance, mean_and_deviation, surrogate};
 use super::optimiser::{Adam, OptimiserSettings, clipping};
+use super::prior::{self, Advice, AdviceSettings, Pull};
 use super::sight::Sight;
 use crate::base::{
-    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, Outcome, Policy, PolicyError,
+    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LimitState, Outcome, Policy, PolicyError,
     PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
 };
 
@@ -64,6 +67,10 @@ pub struct Plan {
     pub normalise_advantages: bool,
     /// Learn at all.
     pub learn: bool,
+    /// A prior of the policy.
+    pub advice: Option<AdviceSettings>,
+    /// Values of what agents see and of what only a critic sees, instead of the former alone.
+    pub central: bool,
 }
 
 const WEIGHTS: Purpose = Purpose::named("rl.actor_critic.weights");
@@ -78,7 +85,14 @@ fn begin(plan: &Plan, space: &Space, chance: Chance) -> [Box<dyn Approximator>; 
     let (features, outputs) = (space.features.len(), space.menu.len());
     // A policy that begins near chance, and values near zero.
     let policy = plan.network.build(features, outputs, 0.01, (chance, WEIGHTS, 0));
-    let value = plan.network.build(features, 1, 1.0, (chance, WEIGHTS, 1));
+    let key = (chance, WEIGHTS, 1);
+    let value = if plan.central {
+        // One row of numbers: whatever reads a history reads it for the policy alone.
+        let dense = NetworkSettings { history: 1, encoder: None, ..plan.network.clone() };
+        dense.build(plan.network.sight(features).width() + space.central.len(), 1, 1.0, key)
+    } else {
+        plan.network.build(features, 1, 1.0, key)
+    };
     [policy, value]
 }
 
@@ -91,6 +105,8 @@ struct Published {
     moments: Option<Moments>,
     /// Take the likeliest action instead of drawing one.
     greedy: bool,
+    /// What advice counts.
+    pull: Pull,
 }
 
 impl Published {
@@ -104,13 +120,17 @@ impl Policy for Published {
         self.sight().history
     }
 
+    fn wants_advice(&self, _: &DecisionBatch<'_>, wanted: &mut [bool]) {
+        wanted.fill(self.pull.weight > 0.0 || (self.pull.divergence > 0.0 && !self.greedy));
+    }
+
     fn decide(&self, decisions: &DecisionBatch<'_>, actions: &mut [Action]) -> Result<(), PolicyError> {
         let network = self.network.get_or_init(|| {
             let [policy, _] = begin(&self.plan, &self.space, decisions.chance);
             policy
         });
         let (inputs, stride) = (network.inputs(), network.stride());
-        let (mut trace, mut seen) = (Trace::default(), Vec::new());
+        let (mut trace, mut seen, mut mixed) = (Trace::default(), Vec::new(), Vec::new());
         for (block, actions) in actions.chunks_mut(DECIDE_ROWS).enumerate() {
             let first = block * DECIDE_ROWS;
             seen.clear();
@@ -121,6 +141,7 @@ impl Policy for Published {
             let outputs = network.forward(&seen, actions.len(), &mut trace);
             for ((row, action), odds) in (first..).zip(actions).zip(outputs.chunks(stride)) {
                 let legal = decisions.legal[row];
+                let odds = self.pull.mixed(odds, decisions.advice(row), &mut mixed);
                 if self.greedy {
                     let better =
                         |best: Action, next: Action| if odds[next.index()] > odds[best.index()] { next } else { best };
@@ -140,27 +161,6 @@ impl Policy for Published {
             }
         }
         Ok(())
-    }
-}
-
-/// What is needed to make probabilities of logarithms of odds: their largest, and the logarithm of the sum.
-struct Shares {
-    log_sum: f32,
-}
-
-impl Shares {
-    fn of(odds: &[f32], legal: LegalActions) -> Self {
-        let most = legal.iter().map(|action| odds[action.index()]).fold(f32::NEG_INFINITY, f32::max);
-        let sum: f32 = legal.iter().map(|action| (odds[action.index()] - most).exp()).sum();
-        Self { log_sum: most + sum.ln() }
-    }
-
-    fn log_probability(&self, odds: &[f32], action: Action) -> f32 {
-        odds[action.index()] - self.log_sum
-    }
-
-    fn probability(&self, odds: &[f32], action: Action) -> f32 {
-        self.log_probability(odds, action).exp()
     }
 }
 
@@ -184,6 +184,9 @@ pub struct ActorCritic {
     space: Space,
     brain: Option<Brain>,
     rollout: Experience,
+    advice: Option<Advice>,
+    constraint: Option<Box<dyn Constraint>>,
+    central: Option<Central>,
     moments: Option<Moments>,
     scale: Option<ReturnScale>,
     published: Arc<Published>,
@@ -228,6 +231,8 @@ impl std::ops::AddAssign for Sums {
 struct Lessons {
     /// Features as the networks see them.
     seen: Vec<f32>,
+    /// What values are of, where that is more.
+    critic: Option<Vec<f32>>,
     /// Log-probabilities under the policy that decided.
     before: Vec<f32>,
     advantages: Vec<f32>,
@@ -248,10 +253,14 @@ impl ActorCritic {
             network: OnceLock::new(),
             moments: moments.clone(),
             greedy: !plan.learn,
+            pull: plan.advice.as_ref().map_or(Pull::default(), |advice| advice.pull(0)),
         };
         Self {
             brain: None,
+            advice: plan.advice.as_ref().map(|_| Advice::new(space.menu.len())),
+            constraint: None,
             rollout: Experience::new(width, usize::MAX),
+            central: plan.central.then(|| Central::new(&space, plan.normalise.observations)),
             scale: plan.normalise.rewards.then(ReturnScale::default),
             moments,
             published: Arc::new(published),
@@ -262,12 +271,26 @@ impl ActorCritic {
         }
     }
 
+    /// The same under a constraint.
+    pub(super) fn under(mut self, constraint: Box<dyn Constraint>) -> Self {
+        self.constraint = Some(constraint);
+        self.publish();
+        self
+    }
+
+    /// Whether a policy that is deployed takes its likeliest action.
+    fn deploys_greedily(&self) -> bool {
+        self.constraint.as_ref().is_none_or(|constraint| !constraint.draws())
+    }
+
     fn publish(&mut self) {
-        self.published = Arc::new(self.publication(!self.plan.learn));
+        self.published = Arc::new(self.publication(!self.plan.learn && self.deploys_greedily()));
     }
 
     fn publication(&self, greedy: bool) -> Published {
         let network = OnceLock::new();
+        // What advice counts stays as it is while a rollout is gathered, and so it does where one is loaded.
+        let decided = self.counts.transitions - self.rollout.len() as u64;
         if let Some(brain) = &self.brain {
             network.get_or_init(|| brain.networks[0].clone());
         }
@@ -277,6 +300,7 @@ impl ActorCritic {
             network,
             moments: self.moments.clone(),
             greedy,
+            pull: self.plan.advice.as_ref().map_or(Pull::default(), |advice| advice.pull(decided)),
         }
     }
 
@@ -288,22 +312,6 @@ impl ActorCritic {
             values.extend(outputs.chunks(network.stride()).map(|row| row[0]));
         }
         values
-    }
-
-    /// Advantages by generalised advantage estimation (Schulman et al. 2016, equation 16) and what the values should
-    /// have been, from the temporal-difference errors and, row by row, whether the agent's next row follows it.
-    fn advantages(rollout: &Experience, errors: &[f32], decay: f32) -> Vec<f32> {
-        let mut order: Vec<usize> = (0..rollout.len()).collect();
-        order.sort_by_key(|&row| rollout.agents[row]);
-        let mut advantages = vec![0.0; rollout.len()];
-        let mut later: Option<usize> = None;
-        for &row in order.iter().rev() {
-            let follows = rollout.outcomes[row] == Outcome::Continues;
-            let next = later.filter(|&next| follows && rollout.agents[next] == rollout.agents[row]);
-            advantages[row] = errors[row] + next.map_or(0.0, |next| decay * advantages[next]);
-            later = Some(row);
-        }
-        advantages
     }
 
     /// Learns from the rollout, and forgets it.
@@ -319,8 +327,10 @@ impl ActorCritic {
             sight.normalise(moments, &mut seen);
             sight.normalise(moments, &mut next);
         }
-        let values = Self::values(&*brain.networks[1], &seen, &mut trace);
-        let nexts = Self::values(&*brain.networks[1], &next, &mut trace);
+        let critic = self.central.as_ref().map(|central| central.rows(&seen, &next, sight.width()));
+        let [of, of_next] = critic.as_ref().map_or([&seen, &next], |[of, next]| [of, next]);
+        let values = Self::values(&*brain.networks[1], of, &mut trace);
+        let nexts = Self::values(&*brain.networks[1], of_next, &mut trace);
         let scale = self.scale.as_ref().map_or(1.0, ReturnScale::factor);
         let discount = plan.discount as f32;
         let errors: Vec<f32> = (0..rows)
@@ -329,25 +339,35 @@ impl ActorCritic {
                 scale * rollout.rewards[row] + future - values[row]
             })
             .collect();
-        let advantages = Self::advantages(rollout, &errors, discount * plan.lambda as f32);
+        let mut advantages = advantages(rollout, &errors, discount * plan.lambda as f32);
         let returns: Vec<f32> = advantages.iter().zip(&values).map(|(advantage, value)| advantage + value).collect();
         stats.error = errors.iter().map(|error| f64::from(error.abs())).sum::<f64>() / rows as f64;
         stats.explained_variance = explained_variance(&values, &returns);
+        if let Some(constraint) = &mut self.constraint {
+            let rate = plan.optimiser.rate(self.counts.transitions);
+            let (seen, next, updates) = (&seen, &next, self.counts.updates);
+            constraint.weigh(&Gathered { plan: &plan, rollout, seen, next, batch, updates, rate }, &mut advantages)?;
+        }
         let policy = &brain.networks[0];
-        let mut before = Vec::with_capacity(rows);
+        let (mut before, mut mixed) = (Vec::with_capacity(rows), Vec::new());
         for (block, features) in seen.chunks(DECIDE_ROWS * policy.inputs()).enumerate() {
             let outputs = policy.forward(features, features.len() / policy.inputs(), &mut trace);
             for (row, odds) in (block * DECIDE_ROWS..).zip(outputs.chunks(policy.stride())) {
+                let advice = self.advice.as_ref().and_then(|advice| advice.row(row));
+                let odds = self.published.pull.mixed(odds, advice, &mut mixed);
                 let shares = Shares::of(odds, rollout.legal[row]);
                 before.push(shares.log_probability(odds, Action(rollout.actions[row])));
             }
         }
-        let lessons = Lessons { seen, before, advantages, returns };
+        let critic = critic.map(|[of, _]| of);
+        let lessons = Lessons { seen, critic, before, advantages, returns };
         self.gradient_steps(batch, &lessons, stats)?;
         if let Some(moments) = &mut self.moments {
             sight.observe(moments, &self.rollout.features);
         }
         self.rollout.clear();
+        self.advice.iter_mut().for_each(Advice::clear);
+        self.central.iter_mut().for_each(Central::learned);
         self.counts.updates += 1;
         self.counts.episodes = 0;
         self.counts.renewed = batch.tick.0;
@@ -384,10 +404,11 @@ impl ActorCritic {
                     (0.0, 1.0)
                 };
                 let (networks, rollout) = (&brain.networks, &self.rollout);
+                let advised = (self.advice.as_ref(), self.published.pull);
                 let sums = over_chunks(rows.len(), &mut gradients, &mut self.workers, |range, worker, slab| {
                     let weight = 1.0 / rows.len() as f32;
                     let scaled = |row: usize| (lessons.advantages[row] - mean) / spread;
-                    chunk(&plan, networks, rollout, lessons, &rows[range], (weight, &scaled), worker, slab)
+                    chunk(&plan, networks, rollout, lessons, advised, &rows[range], (weight, &scaled), worker, slab)
                 });
                 let count = rows.len() as f64;
                 loss += sums.loss / count;
@@ -418,12 +439,34 @@ impl ActorCritic {
     }
 
     fn head(&self) -> PolicyFile {
-        let layout = serde_json::json!({
+        let mut layout = serde_json::json!({
             "network": self.plan.network.layout(),
             "normalise": self.plan.normalise,
         });
+        if let Some(constraint) = &self.constraint {
+            layout["limits"] = constraint.layout();
+        }
+        if self.plan.central {
+            layout["central"] = self.space.central.iter().copied().collect();
+        }
         head(self.plan.kind, &self.space, layout.to_string())
     }
+}
+
+/// Advantages by generalised advantage estimation (Schulman et al. 2016, equation 16) and what the values should
+/// have been, from the temporal-difference errors and, row by row, whether the agent's next row follows it.
+pub(super) fn advantages(rollout: &Experience, errors: &[f32], decay: f32) -> Vec<f32> {
+    let mut order: Vec<usize> = (0..rollout.len()).collect();
+    order.sort_by_key(|&row| rollout.agents[row]);
+    let mut advantages = vec![0.0; rollout.len()];
+    let mut later: Option<usize> = None;
+    for &row in order.iter().rev() {
+        let follows = rollout.outcomes[row] == Outcome::Continues;
+        let next = later.filter(|&next| follows && rollout.agents[next] == rollout.agents[row]);
+        advantages[row] = errors[row] + next.map_or(0.0, |next| decay * advantages[next]);
+        later = Some(row);
+    }
+    advantages
 }
 
 /// The gradient of some rows. `weighing` gives each row's weight and its advantage brought to scale.
@@ -433,6 +476,7 @@ fn chunk(
     networks: &[Box<dyn Approximator>; 2],
     rollout: &Experience,
     lessons: &Lessons,
+    (advice, pull): (Option<&Advice>, Pull),
     rows: &[usize],
     (weight, advantage): (f32, &dyn Fn(usize) -> f32),
     worker: &mut Worker,
@@ -449,10 +493,13 @@ fn chunk(
 
     let stride = policy.stride();
     let outputs = policy.forward(&worker.features, rows.len(), &mut worker.traces[0]);
+    let mut mixed = Vec::new();
     worker.outputs.clear();
     worker.outputs.resize(rows.len() * stride, 0.0);
     for ((&row, odds), gradients) in rows.iter().zip(outputs.chunks(stride)).zip(worker.outputs.chunks_mut(stride)) {
         let (legal, action) = (rollout.legal[row], Action(rollout.actions[row]));
+        let advised = advice.and_then(|advice| advice.row(row));
+        let odds = pull.mixed(odds, advised, &mut mixed);
         let shares = Shares::of(odds, legal);
         let log_ratio = shares.log_probability(odds, action) - lessons.before[row];
         let (gain, slope) = surrogate(plan.clip, log_ratio, advantage(row));
@@ -464,6 +511,15 @@ fn chunk(
             let of_entropy = -probability * (log + entropy);
             gradients[other.index()] = -weight * (slope * (chosen - probability) + plan.entropy * of_entropy);
         }
+        if let Some(advised) = advised.filter(|_| pull.divergence > 0.0) {
+            let of = |action: usize| odds[action] - shares.log_sum;
+            let divergence = prior::divergence(legal, advised, of);
+            for other in legal.iter().map(Action::index) {
+                let slope = of(other).exp() * (of(other) - advised[other] - divergence);
+                gradients[other] += weight * pull.divergence * slope;
+            }
+            sums.loss += f64::from(pull.divergence * divergence);
+        }
         sums.loss -= f64::from(gain + plan.entropy * entropy);
         sums.entropy += f64::from(entropy);
         // The estimate (r − 1) − ln r, which is never negative.
@@ -471,6 +527,13 @@ fn chunk(
     }
     policy.backward(&worker.features, rows.len(), &worker.outputs, &mut worker.traces[0], policy_slab);
 
+    if let Some(critic) = &lessons.critic {
+        let inputs = value.inputs();
+        worker.features.clear();
+        for &row in rows {
+            worker.features.extend_from_slice(&critic[row * inputs..(row + 1) * inputs]);
+        }
+    }
     let stride = value.stride();
     let outputs = value.forward(&worker.features, rows.len(), &mut worker.traces[1]);
     worker.outputs.clear();
@@ -494,13 +557,18 @@ impl Learner for ActorCritic {
             reward: batch.rewards.iter().map(|&reward| f64::from(reward)).sum(),
             ..LearnStats::default()
         };
+        (stats.checked, stats.agreed) = prior::compare(batch);
         if !self.plan.learn {
             return Ok(stats);
         }
         if batch.tick.0 < self.counts.tick {
             // Another run goes on with what an earlier one learned: its open rollout is not continued.
             self.rollout.clear();
+            self.advice.iter_mut().for_each(Advice::clear);
+            self.constraint.iter_mut().for_each(|constraint| constraint.forget());
+            self.central.iter_mut().for_each(Central::clear);
             self.counts = Counts { episodes: 0, renewed: 0, ..self.counts };
+            self.publish();
         }
         self.counts.tick = batch.tick.0;
         for (row, outcome) in batch.outcomes.iter().enumerate() {
@@ -511,6 +579,9 @@ impl Learner for ActorCritic {
                 scale.observe(batch.agents[row], batch.rewards[row], self.plan.discount, ended(outcome));
             }
             self.rollout.push(batch, row, batch.rewards[row]);
+            self.advice.iter_mut().for_each(|advice| advice.push(batch, row));
+            self.constraint.iter_mut().for_each(|constraint| constraint.observe(batch, row));
+            self.central.iter_mut().for_each(|central| central.push(batch, row));
             self.counts.transitions += 1;
             self.counts.episodes += u64::from(ended(outcome));
         }
@@ -529,7 +600,15 @@ impl Learner for ActorCritic {
     }
 
     fn deployed(&self) -> Arc<dyn Policy> {
-        Arc::new(self.publication(true))
+        Arc::new(self.publication(self.deploys_greedily()))
+    }
+
+    fn discount(&self) -> Option<f64> {
+        Some(self.plan.discount)
+    }
+
+    fn limits(&self) -> Vec<LimitState> {
+        self.constraint.iter().flat_map(|constraint| constraint.limits()).collect()
     }
 
     fn save(&self) -> PolicyFile {
@@ -548,6 +627,9 @@ impl Learner for ActorCritic {
         let values = counts.map(|count| count as f64).to_vec();
         file.tensors.push(TensorData { name: "counts".into(), shape: vec![values.len()], values });
         file.tensors.extend(self.rollout.save("rollout"));
+        file.tensors.extend(self.advice.as_ref().map(Advice::save));
+        file.tensors.extend(self.constraint.iter().flat_map(|constraint| constraint.save(&self.plan)));
+        file.tensors.extend(self.central.iter().flat_map(Central::save));
         file.tensors.extend(self.moments.as_ref().map(|moments| moments.save("observations")));
         file.tensors.extend(self.scale.iter().flat_map(|scale| scale.save("rewards")));
         file.tensors.sort_by(|left, right| left.name.cmp(&right.name));
@@ -574,8 +656,14 @@ impl Learner for ActorCritic {
                 needed: format!("actions below {}", self.space.menu.len()),
             });
         }
+        let load = |_: &Advice| Advice::load(self.space.menu.len(), rollout.len(), file);
+        let advice = self.advice.as_ref().map(load).transpose()?;
+        if let Some(constraint) = &mut self.constraint {
+            constraint.load(&self.plan, rollout.len(), file)?;
+        }
         let moments = self.moments.as_ref().map(|_| Moments::load("observations", features, file)).transpose()?;
         let scale = self.scale.as_ref().map(|_| ReturnScale::load("rewards", file)).transpose()?;
+        let central = self.central.as_ref().map(|central| central.load(rollout.len(), file)).transpose()?;
         let count = |place: usize| counts[place] as u64;
         self.counts = Counts {
             transitions: count(1),
@@ -586,7 +674,8 @@ impl Learner for ActorCritic {
             tick: count(6),
         };
         self.brain = (count(0) == 1).then_some(brain);
-        (self.rollout, self.moments, self.scale) = (rollout, moments, scale);
+        (self.rollout, self.central, self.moments) = (rollout, central, moments);
+        (self.scale, self.advice) = (scale, advice);
         self.publish();
         Ok(())
     }

@@ -12,7 +12,8 @@ use candle_core::{D, Device, Result, Tensor, Var};
 use super::approximator::{Approximator, SlabArray};
 use super::encoder::{EPSILON, EncoderShape, EncoderSizes};
 use super::kernels::Nonlinearity;
-use super::network::{Layer, Network, Trace};
+use super::layers::{Layer, Trace};
+use super::network::Network;
 use crate::base::{Chance, Purpose};
 
 /// What is added to the score of a place where nothing was seen: its weight becomes exactly 0.
@@ -50,7 +51,7 @@ impl CandleNetwork {
     pub fn dense(network: Network) -> Self {
         let arrays = network.arrays();
         let Network { layers, parameters } = network;
-        Self { architecture: Architecture::Dense(layers), arrays, parameters, variables: OnceLock::new() }
+        Self { architecture: Architecture::Dense(layers.into_vec()), arrays, parameters, variables: OnceLock::new() }
     }
 
     /// The encoder that [`super::TransformerEncoder::new`] makes.

@@ -14,6 +14,10 @@ pub(super) fn check_finite(batch: &TransitionBatch<'_>) -> Result<(), LearnError
             what,
             value,
         };
+        let terms = batch.space.terms.iter().zip(batch.terms.iter().skip(row * batch.space.terms.len()));
+        if let Some((name, &term)) = terms.into_iter().find(|(_, term)| !term.is_finite()) {
+            return Err(bad(format!("reward term \"{name}\""), term));
+        }
         if !reward.is_finite() {
             return Err(bad("its reward".into(), reward));
         }
@@ -21,6 +25,13 @@ pub(super) fn check_finite(batch: &TransitionBatch<'_>) -> Result<(), LearnError
         for seen in [&batch.features[columns.clone()], &batch.next_features[columns]] {
             if let Some(feature) = seen.iter().position(|value| !value.is_finite()) {
                 return Err(bad(format!("feature \"{}\"", names[feature % names.len()]), seen[feature]));
+            }
+        }
+        let names = &batch.space.central;
+        let columns = row * names.len()..(row + 1) * names.len();
+        for seen in [&batch.central[columns.clone()], &batch.next_central[columns]] {
+            if let Some(number) = seen.iter().position(|value| !value.is_finite()) {
+                return Err(bad(format!("\"{}\", which critics see,", names[number]), seen[number]));
             }
         }
     }

@@ -478,6 +478,10 @@ impl Learner for Dqn {
         Arc::new(self.publication(true))
     }
 
+    fn discount(&self) -> Option<f64> {
+        Some(self.settings.discount)
+    }
+
     fn save(&self) -> PolicyFile {
         let mut file = self.head();
         // Before the first step the weights are those that any run begins with; here those of chance 0.

@@ -16,7 +16,7 @@
 use super::approximator::{Approximator, SlabArray};
 use super::encoder_kernels::{backward, forward};
 use super::kernels::{LANES, Nonlinearity, padded};
-use super::network::{Layer, Trace};
+use super::layers::{Layer, Trace};
 use super::sight::Sight;
 use crate::base::{Chance, Purpose};
 

@@ -14,6 +14,10 @@ pub const LANES: usize = 8;
 /// Rows of a product that are computed side by side.
 const ROWS: usize = 4;
 
+/// Vectors of a row that are computed side by side where it stands alone: it is memory then that one waits for, and it
+/// is read from front to back.
+const WIDE: usize = 8;
+
 /// Room for `count` numbers, in whole vectors.
 #[must_use]
 pub const fn padded(count: usize) -> usize {
@@ -88,7 +92,11 @@ impl WithSimd for Product<'_> {
             let rows = if row + ROWS <= m { ROWS } else { 1 };
             let mut column = 0;
             while column < n {
-                if column + 2 * LANES <= n {
+                let left = n - column;
+                if rows == 1 && left >= WIDE * LANES {
+                    self.tile::<S, 1, WIDE>(simd, row, column);
+                    column += WIDE * LANES;
+                } else if left >= 2 * LANES {
                     if rows == ROWS {
                         self.tile::<S, ROWS, 2>(simd, row, column);
                     } else {

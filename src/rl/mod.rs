@@ -5,9 +5,13 @@ mod a2c;
 mod actor_critic;
 mod approximator;
 mod attention;
+mod bank;
 mod candle;
+mod central;
 mod checks;
+mod constraint;
 mod discretise;
+mod distilled;
 mod double_q;
 mod dqn;
 mod encoder;
@@ -16,12 +20,16 @@ mod expected_sarsa;
 mod experience;
 mod kernels;
 mod layer_norm;
+mod layers;
+mod mappo;
 mod network;
 mod network_settings;
 mod normalise;
 mod objective;
 mod optimiser;
 mod ppo;
+mod ppo_lagrangian;
+mod prior;
 mod q_learning;
 mod reinforce;
 mod replay;
@@ -35,16 +43,20 @@ use crate::scenario::{Kind, ScenarioError, Section};
 
 pub use actor_critic::{ActorCritic, Enough, Plan};
 pub use approximator::{Approximator, SlabArray};
+pub use bank::{Bank, BankWeights};
 pub use candle::CandleNetwork;
 pub use discretise::{Discretiser, StateFeature};
+pub use distilled::{Distilled, DistilledSettings, TeacherSettings};
 pub use double_q::DoubleQ;
 pub use dqn::{Dqn, DqnSettings, PrioritySettings};
 pub use encoder::{EncoderSizes, TransformerEncoder};
 pub use expected_sarsa::ExpectedSarsa;
 pub use kernels::{Nonlinearity, Product, padded};
-pub use network::{Network, Trace, Worker, over_chunks};
+pub use layers::{Layers, Trace};
+pub use network::{Network, Worker, begin_parameters, over_chunks};
 pub use network_settings::{Activation, EncoderSettings, Engine, NetworkSettings, NormaliseSettings};
 pub use optimiser::{Adam, OptimiserSettings, Schedule};
+pub use prior::AdviceSettings;
 pub use q_learning::{KIND as Q_LEARNING, QLearning};
 pub use replay::Priorities;
 pub use sarsa::Sarsa;
@@ -69,8 +81,11 @@ pub static ALGORITHMS: &[Algorithm] = &[
     tabular::<expected_sarsa::ExpectedNext>(),
     tabular::<double_q::OthersBest>(),
     Algorithm { kind: &ppo::KIND, build: ppo::build, load_from: ppo::load_from },
+    Algorithm { kind: &ppo_lagrangian::KIND, build: ppo_lagrangian::build, load_from: ppo_lagrangian::load_from },
+    Algorithm { kind: &mappo::KIND, build: mappo::build, load_from: ppo::load_from },
     Algorithm { kind: &a2c::KIND, build: a2c::build, load_from: a2c::load_from },
     Algorithm { kind: &dqn::KIND, build: dqn::build, load_from: dqn::load_from },
+    Algorithm { kind: &distilled::KIND, build: distilled::build, load_from: distilled::load_from },
     Algorithm { kind: &reinforce::KIND, build: reinforce::build, load_from: reinforce::load_from },
 ];
 

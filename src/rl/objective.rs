@@ -1,5 +1,29 @@
 //! The arithmetic of a policy's objective, and of how well values foretold returns.
 
+use crate::base::{Action, LegalActions};
+
+/// What is needed to make probabilities of logarithms of odds: their largest, and the logarithm of the sum.
+pub(super) struct Shares {
+    /// The logarithm of the sum of all odds.
+    pub log_sum: f32,
+}
+
+impl Shares {
+    pub fn of(odds: &[f32], legal: LegalActions) -> Self {
+        let most = legal.iter().map(|action| odds[action.index()]).fold(f32::NEG_INFINITY, f32::max);
+        let sum: f32 = legal.iter().map(|action| (odds[action.index()] - most).exp()).sum();
+        Self { log_sum: most + sum.ln() }
+    }
+
+    pub fn log_probability(&self, odds: &[f32], action: Action) -> f32 {
+        odds[action.index()] - self.log_sum
+    }
+
+    pub fn probability(&self, odds: &[f32], action: Action) -> f32 {
+        self.log_probability(odds, action).exp()
+    }
+}
+
 /// What is gained by having done it, and the slope of that by the log-probability: the clipped surrogate objective
 /// (Schulman et al. 2017, equation 7), or without a clip the policy gradient.
 pub(super) fn surrogate(clip: Option<f32>, log_ratio: f32, advantage: f32) -> (f32, f32) {

@@ -110,9 +110,9 @@ impl OptimiserSettings {
 /// Adam's memory of one network's gradients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
-    first: Vec<f32>,
-    second: Vec<f32>,
-    steps: u64,
+    pub(super) first: Vec<f32>,
+    pub(super) second: Vec<f32>,
+    pub(super) steps: u64,
 }
 
 impl Adam {
@@ -132,20 +132,8 @@ impl Adam {
         gradients: &[f32],
         scale: f64,
     ) {
-        self.steps += 1;
-        let left = |beta: f64| 1.0 - beta.powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
-        AdamStep {
-            parameters: network.parameters_mut(),
-            gradients,
-            first: &mut self.first,
-            second: &mut self.second,
-            scale: scale as f32,
-            betas: (settings.beta1 as f32, settings.beta2 as f32),
-            corrected: ((rate / left(settings.beta1)) as f32, (1.0 / left(settings.beta2)) as f32),
-            epsilon: settings.epsilon as f32,
-            keep: (1.0 - rate * settings.weight_decay) as f32,
-        }
-        .take();
+        let Self { first, second, steps } = self;
+        step(settings, rate, network.parameters_mut(), (first, second, steps), gradients, scale);
     }
 
     /// The moments and the number of steps as arrays of a saved policy.
@@ -169,6 +157,32 @@ impl Adam {
             steps: array(file, &format!("{name}.steps"), &[1])?[0] as u64,
         })
     }
+}
+
+/// One step of Adam with step length `rate`, `scale` times the gradients, for parameters and their moments and steps
+/// wherever they are kept.
+pub(super) fn step(
+    settings: &OptimiserSettings,
+    rate: f64,
+    parameters: &mut [f32],
+    (first, second, steps): (&mut [f32], &mut [f32], &mut u64),
+    gradients: &[f32],
+    scale: f64,
+) {
+    *steps += 1;
+    let left = |beta: f64| 1.0 - beta.powi(i32::try_from(*steps).unwrap_or(i32::MAX));
+    AdamStep {
+        parameters,
+        gradients,
+        first,
+        second,
+        scale: scale as f32,
+        betas: (settings.beta1 as f32, settings.beta2 as f32),
+        corrected: ((rate / left(settings.beta1)) as f32, (1.0 / left(settings.beta2)) as f32),
+        epsilon: settings.epsilon as f32,
+        keep: (1.0 - rate * settings.weight_decay) as f32,
+    }
+    .take();
 }
 
 /// The factor that cuts gradients of several networks together to a norm, 1 where they are shorter; and their norm.

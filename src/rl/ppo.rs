@@ -14,6 +14,7 @@ use super::actor_critic::{ActorCritic, Enough, Plan};
 use super::checks::within;
 use super::network_settings::{NetworkSettings, NormaliseSettings};
 use super::optimiser::OptimiserSettings;
+use super::prior::AdviceSettings;
 use crate::base::{Learner, Space};
 use crate::scenario::{Kind, ScenarioError, Section, Settings, SettingsType};
 
@@ -24,7 +25,7 @@ pub static KIND: Kind = Kind {
     settings: SettingsType::of::<PpoSettings>(),
 };
 
-/// Settings of `kind = "ppo"`.
+/// Settings of `kind = "ppo"`, "mappo" and "ippo".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PpoSettings {
@@ -34,7 +35,7 @@ pub struct PpoSettings {
     pub optimiser: OptimiserSettings,
     /// What is brought to one scale.
     pub normalise: NormaliseSettings,
-    /// Transitions, of all agents together, after which they are learned from.
+    /// Transitions after which they are learned from: of all agents together, with "ippo" of each.
     #[schemars(range(min = 2, max = 10_000_000))]
     pub rollout: u64,
     /// How often a rollout is gone through.
@@ -61,6 +62,9 @@ pub struct PpoSettings {
     pub value_factor: f64,
     /// Bring the advantages of a gradient step to mean 0 and variance 1.
     pub normalise_advantages: bool,
+    /// Who advises the policy while it learns, and how much that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<AdviceSettings>,
     /// Learn at all; `false` keeps the policy as it is and takes its likeliest action.
     pub learn: bool,
     /// Start from a policy that an earlier run saved: its run folder (the policy of the same name) or its file.
@@ -84,6 +88,7 @@ impl Default for PpoSettings {
             entropy: 0.0,
             value_factor: 0.5,
             normalise_advantages: true,
+            advice: None,
             learn: true,
             load: None,
         }
@@ -94,6 +99,7 @@ impl Settings for PpoSettings {
     fn validate(&self, section: &Section) -> Result<(), ScenarioError> {
         self.network.validate(section)?;
         self.optimiser.validate(section)?;
+        self.advice.as_ref().map_or(Ok(()), |advice| advice.validate(section))?;
         within(section, "discount", self.discount, true)?;
         within(section, "lambda", self.lambda, true)?;
         within(section, "clip", self.clip, false)
@@ -104,13 +110,13 @@ pub(super) fn load_from(section: &Section) -> Result<Option<String>, ScenarioErr
     Ok(section.settings::<PpoSettings>()?.load)
 }
 
-pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>, ScenarioError> {
-    let settings = section.settings::<PpoSettings>()?;
-    let plan = Plan {
-        kind: KIND.name,
-        network: settings.network,
-        optimiser: settings.optimiser,
-        normalise: settings.normalise,
+/// How it learns with these settings.
+pub(super) fn plan(kind: &'static str, settings: &PpoSettings) -> Plan {
+    Plan {
+        kind,
+        network: settings.network.clone(),
+        optimiser: settings.optimiser.clone(),
+        normalise: settings.normalise.clone(),
         enough: Enough::Transitions(settings.rollout),
         epochs: settings.epochs,
         minibatch: settings.minibatch as usize,
@@ -122,6 +128,12 @@ pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>
         value_factor: settings.value_factor as f32,
         normalise_advantages: settings.normalise_advantages,
         learn: settings.learn,
-    };
-    Ok(Box::new(ActorCritic::new(plan, space.clone())))
+        advice: settings.advice.clone(),
+        central: false,
+    }
+}
+
+pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>, ScenarioError> {
+    let settings = section.settings::<PpoSettings>()?;
+    Ok(Box::new(ActorCritic::new(plan(KIND.name, &settings), space.clone())))
 }

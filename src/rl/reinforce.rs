@@ -13,6 +13,7 @@ use super::actor_critic::{ActorCritic, Enough, Plan};
 use super::checks::within;
 use super::network_settings::{NetworkSettings, NormaliseSettings};
 use super::optimiser::OptimiserSettings;
+use super::prior::AdviceSettings;
 use crate::base::{Learner, Space};
 use crate::scenario::{Kind, ScenarioError, Section, Settings, SettingsType};
 
@@ -46,6 +47,9 @@ pub struct ReinforceSettings {
     pub value_factor: f64,
     /// Bring G − V of a gradient step to mean 0 and variance 1.
     pub normalise_advantages: bool,
+    /// Who advises the policy while it learns, and how much that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<AdviceSettings>,
     /// Learn at all; `false` keeps the policy as it is and takes its likeliest action.
     pub learn: bool,
     /// Start from a policy that an earlier run saved: its run folder (the policy of the same name) or its file.
@@ -64,6 +68,7 @@ impl Default for ReinforceSettings {
             entropy: 0.0,
             value_factor: 0.5,
             normalise_advantages: true,
+            advice: None,
             learn: true,
             load: None,
         }
@@ -74,6 +79,7 @@ impl Settings for ReinforceSettings {
     fn validate(&self, section: &Section) -> Result<(), ScenarioError> {
         self.network.validate(section)?;
         self.optimiser.validate(section)?;
+        self.advice.as_ref().map_or(Ok(()), |advice| advice.validate(section))?;
         within(section, "discount", self.discount, true)
     }
 }
@@ -100,6 +106,8 @@ pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>
         value_factor: settings.value_factor as f32,
         normalise_advantages: settings.normalise_advantages,
         learn: settings.learn,
+        advice: settings.advice,
+        central: false,
     };
     Ok(Box::new(ActorCritic::new(plan, space.clone())))
 }

@@ -399,6 +399,10 @@ impl<T: Target> Learner for Tabular<T> {
         Arc::new(Table { exploration: Exploration::NONE, deployed: true, ..self.table.copy() })
     }
 
+    fn discount(&self) -> Option<f64> {
+        Some(self.settings.discount)
+    }
+
     fn save(&self) -> PolicyFile {
         let visits = self.table.visits.iter().map(|&count| f64::from(count)).collect();
         let mut file = self.head();

@@ -1,6 +1,6 @@
 //! What makes a scenario sound beyond each value: names are unlike, references point at something.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Problems;
 use super::file::{MAX_AGENTS, ScenarioFile, TOP_KEYS};
@@ -24,6 +24,11 @@ pub(super) fn check_references(root: &Node, problems: &mut Problems) {
                 let message = format!("\"{}\" cannot name a table of `{key}`", name.escape_debug());
                 problems.add(entry.key_span, message, "not a name", format!("a name is {NAME_RULE}"));
             }
+        }
+    }
+    for entry in root.get("policy").and_then(Node::table).into_iter().flat_map(BTreeMap::values) {
+        if let Some(node) = advisor(&entry.node) {
+            check_reference(root, node, "policy", problems);
         }
     }
     let groups = root.get("agents").and_then(Node::list).unwrap_or_default();
@@ -65,6 +70,11 @@ pub(super) fn check_references(root: &Node, problems: &mut Problems) {
             break;
         }
     }
+}
+
+/// What a policy's section names as its advisor, `advice.from`.
+pub(super) fn advisor(policy: &Node) -> Option<&Node> {
+    policy.get("advice")?.get("from")
 }
 
 fn check_reference(root: &Node, node: &Node, key: &str, problems: &mut Problems) {

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::{check_references, check_shape};
+use super::check::{advisor, check_references, check_shape};
 use super::error::{Problems, ScenarioError, check_size};
 use super::language::{LanguageSettings, ModelSection};
 use super::overrides::{self, Override};
 use super::path::locate;
 use super::read::Reader;
+use super::reward::RewardSettings;
 use super::section::{Kind, Kinds, Section};
 use super::source::{Sources, Span};
+use super::train::TrainSettings;
 use super::tree::{Node, parse_file};
 
 /// The most agents a scenario may have, in one group and in all together.
@@ -73,6 +75,9 @@ pub(super) struct ScenarioFile {
     /// What the run writes down.
     #[serde(default)]
     pub record: RecordSettings,
+    /// How `llmagentos train` judges what is learned, and how long `llmagentos evaluate` looks.
+    #[serde(default)]
+    pub train: TrainSettings,
 }
 
 /// A table whose keys belong to its kind.
@@ -119,7 +124,7 @@ impl Default for RecordSettings {
 }
 
 /// A group of like agents.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentGroup {
     /// What the agents are in their world; the domain knows its roles.
     #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
@@ -164,6 +169,9 @@ pub struct AgentGroup {
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     pub capabilities: Vec<String>,
+    /// What these agents are rewarded for, where that is not what their world gives each for itself.
+    #[serde(default, skip_serializing_if = "RewardSettings::is_default")]
+    pub reward: RewardSettings,
 }
 
 impl AgentGroup {
@@ -195,6 +203,8 @@ pub struct Scenario {
     pub agents: Vec<AgentGroup>,
     /// `[policy.NAME]` by name.
     pub policies: BTreeMap<String, Section>,
+    /// The policy that advises another one (`advice.from`), by the name of the other.
+    pub advisors: BTreeMap<String, String>,
     /// `[llm.NAME]` by name.
     pub models: BTreeMap<String, Section>,
     /// What every `[llm.NAME]` may say beside its kind's own settings, by name.
@@ -203,6 +213,8 @@ pub struct Scenario {
     pub domain: Section,
     /// What the run writes down.
     pub record: RecordSettings,
+    /// How a training is judged.
+    pub train: TrainSettings,
     root: Node,
     sources: Sources,
 }
@@ -256,6 +268,10 @@ impl Scenario {
         for group in agents.iter_mut().filter(|group| group.name.is_empty()) {
             group.name.clone_from(&group.role);
         }
+        let policies = root.get("policy").and_then(Node::table).into_iter().flatten();
+        let advisors = policies
+            .filter_map(|(name, entry)| Some((name.clone(), advisor(&entry.node)?.text()?.to_owned())))
+            .collect();
         Ok(Self {
             name: file.name,
             title: file.title,
@@ -264,16 +280,19 @@ impl Scenario {
             clock: file.clock,
             agents,
             policies: sections("policy"),
+            advisors,
             models: sections("llm"),
             language: file.llm.into_iter().map(|(name, section)| (name, section.common)).collect(),
             domain,
             record: file.record,
+            train: file.train,
             root,
             sources,
         })
     }
 
-    /// Checks that every section's kind is known, that its settings are sound, and that a group uses it.
+    /// Checks that every section's kind is known, that its settings are sound, and that a group uses it or a policy that a
+    /// group uses.
     ///
     /// # Errors
     /// The problems of all sections together.
@@ -284,7 +303,10 @@ impl Scenario {
                 problems.extend(error);
             }
         }
-        let policies: BTreeSet<&str> = self.agents.iter().flat_map(AgentGroup::policies).collect();
+        let mut policies: BTreeSet<&str> = self.agents.iter().flat_map(AgentGroup::policies).collect();
+        let advisors = self.advisors.iter().filter(|(advised, _)| policies.contains(advised.as_str()));
+        let advisors: Vec<&str> = advisors.map(|(_, advisor)| advisor.as_str()).collect();
+        policies.extend(advisors);
         let models: BTreeSet<&str> = self.agents.iter().filter_map(|group| group.llm.as_deref()).collect();
         for (key, sections, used) in [("policy", &self.policies, policies), ("llm", &self.models, models)] {
             for section in sections.values().filter(|section| !used.contains(section.name())) {

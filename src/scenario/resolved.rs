@@ -27,6 +27,10 @@ impl Scenario {
         line(&mut text, "messages", &self.record.messages.into());
         line(&mut text, "agents_every", &whole(self.record.agents_every));
         line(&mut text, "learning_every", &whole(self.record.learning_every));
+        text.push_str("\n[train]\n");
+        for (key, value) in &toml::Table::try_from(&self.train).expect("numbers and words") {
+            line(&mut text, key, value);
+        }
         for group in &self.agents {
             text.push_str("\n[[agents]]\n");
             line(&mut text, "role", &group.role.as_str().into());
@@ -46,6 +50,10 @@ impl Scenario {
                 line(&mut text, "llm", &llm.as_str().into());
             }
             line(&mut text, "capabilities", &group.capabilities.clone().into());
+            if !group.reward.is_default() {
+                let reward = toml::Value::try_from(&group.reward).expect("names and finite numbers");
+                line(&mut text, "reward", &reward);
+            }
         }
         for (section, known) in self.sections(kinds) {
             write_section(&mut text, section, &section.resolve(known)?);

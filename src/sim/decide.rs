@@ -8,9 +8,10 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::system::{Query, Res, ResMut};
 use rayon::prelude::*;
 
+use super::advice::{Rows, advise};
 use super::components::{Choice, Menu, Observation};
 use super::failure::{Failure, SimError};
-use super::minds::{Decided, Mind, Minds, ObservationBatch, Observations};
+use super::minds::{Decided, Mind, Minds, ObservationBatch, Observations, Widths};
 use super::now::Now;
 use super::pace::Pace;
 use super::speak::Speaking;
@@ -37,7 +38,7 @@ pub(super) fn decide(
         if batch.agents.is_empty() {
             continue;
         }
-        let ((seen, width), due) = (entry.seen(batch), batch.due);
+        let ((seen, width), due, menu) = (entry.seen(batch), batch.due, entry.space.menu.len());
         let words: Vec<Arc<str>> = if batch.any_words {
             batch.words[..due].iter().map(|&word| speaking.text(word)).collect()
         } else {
@@ -45,6 +46,18 @@ pub(super) fn decide(
         };
         actions.clear();
         actions.resize(due, Action(0));
+        let mut advice: Vec<f32> = Vec::new();
+        let mut asked = Ok(());
+        if let (Some(advisor), false) = (&mut entry.advisor, entry.fallen || due == 0) {
+            let rows = Rows { now: *now, space: &entry.space, batch, words: &words };
+            match advise(&mut **advisor, &entry.mind, &rows, &speaking) {
+                Ok((counts, advised)) => {
+                    advice = advised;
+                    entry.advised.iter_mut().for_each(|count| count.add(&counts));
+                }
+                Err(error) => asked = Err(error),
+            }
+        }
         let part = |first: usize, count: usize| {
             let rows = first..first + count;
             DecisionBatch {
@@ -55,8 +68,8 @@ pub(super) fn decide(
                 features: &seen[rows.start * width..rows.end * width],
                 legal: &batch.legal[rows.clone()],
                 words: if words.is_empty() { &[] } else { &words[rows.clone()] },
-                word_ids: &batch.words[rows],
-                advice: &[],
+                word_ids: &batch.words[rows.clone()],
+                advice: if advice.is_empty() { &[] } else { &advice[rows.start * menu..rows.end * menu] },
             }
         };
         let ask = |policy: Arc<dyn Policy>, actions: &mut [Action]| {
@@ -72,6 +85,7 @@ pub(super) fn decide(
             }
         };
         let mut outcome = match (&mut entry.mind, &entry.fallback) {
+            _ if asked.is_err() => asked,
             (_, Some(policy)) if entry.fallen => ask(Arc::clone(policy), &mut actions),
             (Mind::Fixed(policy), _) => ask(Arc::clone(policy), &mut actions),
             (Mind::Learning(learner), _) => ask(learner.policy(), &mut actions),
@@ -97,8 +111,10 @@ pub(super) fn decide(
             return;
         }
         *illegal += repair(&mut actions, &batch.legal);
-        if let Some(memory) = &mut entry.memory {
-            let central = memory.widths().central;
+        // What another policy does is not this one's to learn from.
+        if let Some(memory) = entry.memory.as_mut().filter(|_| !entry.fallen) {
+            let Widths { central, advice: advised, .. } = memory.widths();
+            advice.resize(due * advised, f32::NAN);
             for (row, (&slot, &action)) in batch.slots.iter().zip(&actions).enumerate() {
                 memory.decided(
                     slot,
@@ -108,7 +124,7 @@ pub(super) fn decide(
                         central: &batch.central[row * central..(row + 1) * central],
                         legal: batch.legal[row],
                         action,
-                        advice: &[],
+                        advice: &advice[row * advised..(row + 1) * advised],
                     },
                 );
             }

@@ -106,6 +106,15 @@ pub trait Domain: Sync {
     /// hold the docs to them.
     fn tables(&self) -> Vec<crate::record::TableSpec>;
 
+    /// What one of each of a role's reward terms ([`Space::terms`]) is worth unless a group says otherwise, in their order;
+    /// 0 where it is left away. A group that names no weights gets what the domain itself puts into [`super::Reward`].
+    ///
+    /// # Errors
+    /// When the section's settings are wrong.
+    fn term_weights(&self, _section: &Section, _role: &str) -> Result<Vec<f64>, ScenarioError> {
+        Ok(Vec::new())
+    }
+
     /// Adds the world to a simulation.
     ///
     /// # Errors

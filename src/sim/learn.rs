@@ -4,17 +4,19 @@
 use bevy_ecs::system::{Query, Res, ResMut};
 use rayon::prelude::*;
 
-use super::components::{Agent, PolicySlot, Reward, RewardTerms};
 use super::failure::{Failure, SimError};
-use super::minds::{Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
+use super::minds::{Advised, Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
 use super::now::Now;
 use super::pace::{Pace, hold};
+use super::rewards::Rewards;
+use super::sound::check_observations;
 use crate::base::{Action, AgentId, LearnStats, LegalActions, Outcome, TransitionBatch};
 
 /// The system of [`super::Phase::Learn`].
 pub(super) fn learn(
     now: Res<Now>,
     failure: Res<Failure>,
+    rewards: Res<Rewards>,
     mut minds: ResMut<Minds>,
     mut observations: ResMut<Observations>,
     paces: Query<&mut Pace>,
@@ -24,6 +26,10 @@ pub(super) fn learn(
         batch.order(entry.space.features.len());
         let central = entry.space.central.len() * batch.agents.len();
         assert_eq!(batch.central.len(), central, "policy {}: every row has all central numbers", entry.name);
+        if let Err(error) = check_observations(now.tick, entry, batch) {
+            failure.set(error);
+            return;
+        }
         if entry.paced {
             hold(now.tick, batch, entry.space.features.len(), &paces);
         }
@@ -35,7 +41,7 @@ pub(super) fn learn(
         .entries
         .par_iter_mut()
         .zip(&observations.batches)
-        .map(|(entry, batch)| learn_one(now, entry, batch))
+        .map(|(entry, batch)| learn_one(now, entry, batch, &rewards))
         .collect::<Vec<_>>()
         .into_iter()
         .collect();
@@ -44,7 +50,7 @@ pub(super) fn learn(
     }
 }
 
-fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Result<(), SimError> {
+fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch, design: &Rewards) -> Result<(), SimError> {
     let seen = entry.seen(batch).0;
     let (Mind::Learning(learner), Some(memory)) = (&mut entry.mind, &mut entry.memory) else { return Ok(()) };
     let Widths { features: width, central: central_width, terms: terms_width, advice: advice_width } = memory.widths();
@@ -103,6 +109,17 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
         }
         memory.open[index] = false;
     }
+    let mut shaped = 0.0;
+    if design.shapes() {
+        for (row, &(_, slot, _)) in rows.iter().enumerate() {
+            let Some(shaping) = design.shaping(memory.groups[slot as usize]) else { continue };
+            let span = row * width..(row + 1) * width;
+            let (seen, next) = (&features[span.clone()], &next_features[span]);
+            let before = rewards[row];
+            rewards[row] += shaping.potential.added(shaping.discount, seen, next, outcomes[row]) as f32;
+            shaped += f64::from(rewards[row]) - f64::from(before);
+        }
+    }
     memory.release();
     let transitions = TransitionBatch {
         tick: now.tick,
@@ -122,9 +139,12 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
         terms: &terms,
         advice: &advice,
     };
-    let stats =
+    let mut stats =
         learner.learn(&transitions).map_err(|error| SimError::Learn { policy: entry.name.to_string(), error })?;
+    // The record tells what the world gave.
+    stats.reward -= shaped;
     entry.stats = sum(entry.stats, stats);
+    entry.count_advice(&Advised { checked: stats.checked, agreed: stats.agreed, ..Advised::default() });
     Ok(())
 }
 
@@ -148,34 +168,7 @@ fn sum(earlier: LearnStats, later: LearnStats) -> LearnStats {
         entropy: mean(|stats| stats.entropy),
         divergence: mean(|stats| stats.divergence),
         explained_variance: mean(|stats| stats.explained_variance),
-    }
-}
-
-/// Empties the agents' rewards into the memories of their learners and minds, in Close. What was decided in an episode
-/// does not reach beyond its end.
-pub(super) fn credit_rewards(
-    mut minds: ResMut<Minds>,
-    mut agents: Query<(&Agent, &PolicySlot, &mut Reward, Option<&mut RewardTerms>, Option<&mut Pace>)>,
-) {
-    for (agent, slot, mut reward, terms, pace) in &mut agents {
-        let idle = terms.as_ref().is_none_or(|terms| terms.values == [0.0; RewardTerms::MAX]);
-        if reward.value == 0.0 && reward.outcome == Outcome::Continues && idle {
-            continue;
-        }
-        let Reward { value, outcome } = std::mem::take(&mut *reward);
-        let terms = terms.map(|mut terms| std::mem::take(&mut *terms)).unwrap_or_default().values;
-        if let Some(mut pace) = pace.filter(|_| outcome != Outcome::Continues) {
-            pace.last = None;
-        }
-        let entry = &mut minds.entries[usize::from(slot.policy)];
-        if let Some(memory) = &mut entry.memory {
-            memory.credit(slot.slot, agent.id, (value, &terms), outcome);
-        }
-        if let Some(histories) = &mut entry.histories {
-            histories.end(agent.id, outcome);
-        }
-        if let Mind::Language(mind) = &mut entry.mind {
-            mind.credit(agent.id, value, outcome);
-        }
+        checked: earlier.checked + later.checked,
+        agreed: earlier.agreed + later.agreed,
     }
 }

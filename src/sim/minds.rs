@@ -8,6 +8,7 @@ use bevy_ecs::resource::Resource;
 
 use super::components::PolicySlot;
 use super::history::Histories;
+use super::returns::ReturnCount;
 use crate::base::{
     Action, AgentId, LanguageMind, LearnStats, Learner, LegalActions, Outcome, Policy, Space, TextId, Tick,
     history_width,
@@ -63,14 +64,15 @@ pub(super) struct ObservationBatch {
     pub last_features: Vec<f32>,
     pub last_central: Vec<f32>,
     pub last_legal: Vec<LegalActions>,
+    /// The first agent that was handed in with nothing that it may do.
+    pub without_choice: Option<AgentId>,
 }
 
 impl Observations {
     /// Hands in what `agent` sees: as many numbers as its space has features, and what it may do. Each agent at most
     /// once a tick.
     ///
-    /// # Panics
-    /// When `legal` is empty: an agent that can do nothing has nothing to decide and is not handed in.
+    /// An agent that can do nothing has nothing to decide and is not handed in: with an empty `legal` the run stops.
     pub fn push(
         &mut self,
         agent: AgentId,
@@ -80,8 +82,10 @@ impl Observations {
         legal: LegalActions,
         words: TextId,
     ) {
-        assert!(legal.count() > 0, "agent {agent} has no legal action");
         let batch = &mut self.batches[usize::from(slot.policy)];
+        if legal.count() == 0 {
+            batch.without_choice.get_or_insert(agent);
+        }
         batch.agents.push(agent);
         batch.entities.push(entity);
         batch.slots.push(slot.slot);
@@ -137,6 +141,7 @@ impl ObservationBatch {
         self.last_features.clear();
         self.last_central.clear();
         self.last_legal.clear();
+        self.without_choice = None;
     }
 
     /// Rows of what was seen last, by agent.
@@ -176,6 +181,10 @@ pub(super) struct MindEntry {
     pub mind: Mind,
     /// What it sees and may do; fixed by the groups that use it.
     pub space: Space,
+    /// Who is asked for advice before it decides, on the rows for which it wants some.
+    pub advisor: Option<Box<dyn LanguageMind>>,
+    /// What came of that, since the last row of `advice.csv` and in the whole run.
+    pub advised: [Advised; 2],
     /// Who decides from the tick at which `mind` finds the budget of its language model spent.
     pub fallback: Option<Arc<dyn Policy>>,
     /// Whether that tick has come.
@@ -189,6 +198,41 @@ pub(super) struct MindEntry {
     /// Since the last row of `learning.csv`.
     pub stats: LearnStats,
     pub agents: u32,
+    /// Where somebody asked for the returns of its agents' episodes.
+    pub returns: Option<ReturnCount>,
+}
+
+/// How often a policy's advisor was asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Advised {
+    /// Decisions of the policy, those without a choice among them.
+    pub decisions: u64,
+    /// Those with more than one legal action.
+    pub choices: u64,
+    /// Of these, those on which the advisor was asked.
+    pub asked: u64,
+    /// See [`LearnStats::checked`].
+    pub checked: u64,
+    /// See [`LearnStats::agreed`].
+    pub agreed: u64,
+}
+
+impl Advised {
+    /// Adds what happened later.
+    pub fn add(&mut self, later: &Self) {
+        self.decisions += later.decisions;
+        self.choices += later.choices;
+        self.asked += later.asked;
+        self.checked += later.checked;
+        self.agreed += later.agreed;
+    }
+}
+
+impl MindEntry {
+    /// Counts what its advisor was asked, or compared with.
+    pub fn count_advice(&mut self, later: &Advised) {
+        self.advised.iter_mut().for_each(|count| count.add(later));
+    }
 }
 
 /// The policies of a run, in the order of the scenario's `[policy]` table.
@@ -203,10 +247,10 @@ pub(super) struct Minds {
 
 impl Minds {
     /// A place for a new agent in its policy's memory.
-    pub fn enter(&mut self, policy: u16) -> u32 {
+    pub fn enter(&mut self, policy: u16, group: u16) -> u32 {
         let entry = &mut self.entries[usize::from(policy)];
         entry.agents += 1;
-        entry.memory.as_mut().map_or(0, DecisionMemory::enter)
+        entry.memory.as_mut().map_or(0, |memory| memory.enter(group))
     }
 
     /// An agent leaves: what it did last is still learned from, unless its episode was cut off and it was not seen
@@ -222,6 +266,9 @@ impl Minds {
         }
         if let Mind::Language(mind) = &mut entry.mind {
             mind.leave(agent);
+        }
+        if let Some(returns) = &mut entry.returns {
+            returns.leave(agent);
         }
     }
 }
@@ -250,6 +297,8 @@ pub(super) struct DecisionMemory {
     pub rewards: Vec<f32>,
     pub outcomes: Vec<Outcome>,
     pub open: Vec<bool>,
+    /// The group of the agent in each place.
+    pub groups: Vec<u16>,
     /// Agents whose episode has terminated since the last Learn.
     pub ended: Vec<(AgentId, u32)>,
     /// Slots of agents that have left; free after the next Learn.
@@ -263,7 +312,7 @@ pub(super) struct Widths {
     pub features: usize,
     pub central: usize,
     pub terms: usize,
-    /// 0 where nobody is asked for advice.
+    /// 0 where there is no advisor.
     pub advice: usize,
 }
 
@@ -295,8 +344,9 @@ impl DecisionMemory {
         self.widths
     }
 
-    fn enter(&mut self) -> u32 {
+    fn enter(&mut self, group: u16) -> u32 {
         if let Some(slot) = self.free.pop() {
+            self.groups[slot as usize] = group;
             return slot;
         }
         let slot = self.open.len() as u32;
@@ -311,6 +361,7 @@ impl DecisionMemory {
         self.rewards.push(0.0);
         self.outcomes.push(Outcome::Continues);
         self.open.push(false);
+        self.groups.push(group);
         slot
     }
 

@@ -1,6 +1,7 @@
 //! The engine: agents as entities, the phases of a tick, mail, decisions, learning. Knows no file, no model, no
 //! clock on the wall; what it shares with the other floors is plain data in [`crate::base`].
 
+mod advice;
 mod builder;
 mod components;
 mod decide;
@@ -9,17 +10,23 @@ mod failure;
 mod history;
 mod language;
 mod learn;
+mod limits;
 mod mail;
 mod minds;
 mod now;
 mod pace;
 mod phase;
 mod population;
+mod returns;
+mod rewards;
+mod shaping;
 mod simulation;
+mod sound;
 mod spaces;
 mod speak;
 mod tables;
 
+pub use advice::advice_columns;
 pub use builder::Builder;
 pub use components::{
     Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RewardTerms, RoleId,
@@ -27,12 +34,16 @@ pub use components::{
 pub use domain::{BuildError, DataNeed, Domain, DomainData, LanguageForecast, RoleSpace};
 pub use failure::{Failure, SimError};
 pub use language::{LanguageQueue, Ticket};
+pub use limits::limit_columns;
 pub use mail::{Mail, Texts};
 pub use minds::{Mind, Observations};
 pub use now::Now;
 pub use pace::Pace;
 pub use phase::Phase;
 pub use population::{Birth, Directory, Group, Population};
+pub use returns::EpisodeReturns;
+pub use rewards::{check_rewards, reward_columns};
+pub use shaping::{Potential, PotentialError};
 pub use simulation::{Options, Simulation};
 pub use spaces::spaces_of_policies;
 pub use speak::{decision_columns, memory_columns};

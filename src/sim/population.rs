@@ -8,9 +8,12 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::world::{EntityWorldMut, World};
 
-use super::components::{Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RoleId};
+use super::components::{
+    Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RewardTerms, RoleId,
+};
 use super::minds::Minds;
 use super::pace::Pace;
+use super::rewards::Rewards;
 use crate::base::AgentId;
 
 /// A group of agents as the scenario declares it.
@@ -175,7 +178,8 @@ pub(super) fn cross_barrier(world: &mut World) {
                     let group = &world.resource::<Population>().groups[usize::from(group)];
                     (group.role, group.policy, group.llm, group.decide_every)
                 };
-                let slot = minds.enter(policy);
+                let slot = minds.enter(policy, group);
+                let terms = world.resource::<Rewards>().has_terms(group);
                 let mut entity = world.spawn((
                     Agent { id, role, persona, group },
                     Llm { model: llm },
@@ -188,6 +192,9 @@ pub(super) fn cross_barrier(world: &mut World) {
                 ));
                 if decide_every > 1 {
                     entity.insert(Pace::new(decide_every));
+                }
+                if terms {
+                    entity.insert(RewardTerms::default());
                 }
                 if let Some(birth) = birth {
                     birth(&mut entity);

@@ -8,29 +8,35 @@ use bevy_ecs::schedule::{
 };
 use bevy_ecs::world::World;
 
+use super::advice::{add_advice_table, advice_summary};
 use super::builder::{AgentTable, Builder};
 use super::decide::{clear_decisions, decide};
 use super::domain::{BuildError, Domain, DomainData};
 use super::failure::{Failure, SimError, going_on};
 use super::history::Histories;
 use super::language::{Language, LanguageCounted, LanguageQueue, answer_requests};
-use super::learn::{credit_rewards, learn};
+use super::learn::learn;
+use super::limits::{close_limits, limit_columns};
 use super::mail::{Mail, Texts, deliver_mail};
 use super::minds::{DecisionMemory, Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
 use super::now::{Now, Recording};
 use super::phase::Phase;
 use super::population::{Directory, Population, cross_barrier};
+use super::returns::{EpisodeReturns, ReturnCount, tally_returns};
+use super::rewards::{Rewards, close_rewards, credit_rewards};
 use super::spaces::{population_of, spaces_of_policies};
 use super::speak::{add_tables, write_memories};
 use super::tables::{Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns};
-use crate::base::{Chance, LanguageService, LearnStats, Persona, Policy, PolicyFile, Tick};
-use crate::record::TableSpec;
+use crate::base::{Chance, LanguageMind, LanguageService, LearnStats, Persona, Policy, PolicyFile, Tick};
+use crate::record::{Settled, TableSpec};
 use crate::scenario::Scenario;
 
 /// What a simulation is built from besides its scenario.
 pub struct Options {
     /// One mind for each policy of the scenario, in the order of its names.
     pub minds: Vec<(String, Mind)>,
+    /// Who advises the minds that have an advisor, by the name of the advised.
+    pub advisors: BTreeMap<String, Box<dyn LanguageMind>>,
     /// Answers for agents with a language model.
     pub language: Arc<dyn LanguageService>,
     /// The domain's files.
@@ -64,6 +70,10 @@ impl Simulation {
     pub fn build(scenario: &Scenario, domain: &dyn Domain, options: Options) -> Result<Self, BuildError> {
         let spaces = spaces_of_policies(scenario, domain)?;
         domain.check(scenario)?;
+        let rewards = Rewards::new(scenario, domain, &options.minds)?;
+        let limited =
+            |(_, mind): &(String, Mind)| matches!(mind, Mind::Learning(learner) if !learner.limits().is_empty());
+        let limited = options.minds.iter().any(limited);
         let mut entries = Vec::new();
         let mut batches = Vec::new();
         let fixed = |name: &String| {
@@ -82,6 +92,7 @@ impl Simulation {
             })?;
             fallbacks.insert(&group.policy, policy);
         }
+        let mut advisors = options.advisors;
         for (name, mind) in options.minds {
             let Some(space) = spaces.get(&name).cloned() else {
                 let help = "name it in a group (`policy`, `compare`), or leave it out of the minds";
@@ -89,13 +100,28 @@ impl Simulation {
             };
             let fallback = fallbacks.remove(name.as_str());
             let paced = scenario.agents.iter().any(|group| group.policy == name && group.decide_every > 1);
+            let advisor = advisors.remove(&name);
             let history = mind.history();
             let histories = (history > 1).then(|| Histories::new(space.features.len(), history));
-            let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(Widths::of(&space, history)));
+            let mut widths = Widths::of(&space, history);
+            widths.advice = if advisor.is_some() { space.menu.len() } else { 0 };
+            let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(widths));
             let name = Arc::from(name);
-            let stats = LearnStats::default();
-            let (fallen, agents) = (false, 0);
-            entries.push(MindEntry { name, mind, space, fallback, fallen, paced, histories, memory, stats, agents });
+            entries.push(MindEntry {
+                name,
+                mind,
+                space,
+                advisor,
+                advised: Default::default(),
+                fallback,
+                fallen: false,
+                paced,
+                histories,
+                memory,
+                stats: LearnStats::default(),
+                agents: 0,
+                returns: None,
+            });
             batches.push(ObservationBatch::default());
         }
         let mut world = World::new();
@@ -118,6 +144,8 @@ impl Simulation {
         world.insert_resource(Directory::default());
         world.insert_resource(Observations { batches });
         world.insert_resource(Minds { entries, illegal: 0, repeated: 0 });
+        let reward_columns = rewards.columns();
+        world.insert_resource(rewards);
         world.insert_resource(population_of(scenario, &options.personas));
         world.insert_resource(Tables::default());
 
@@ -131,10 +159,15 @@ impl Simulation {
         let columns = before.into_iter().chain(metrics).chain(behind).collect();
         tables.add(TableSpec { name: "metrics", about: "a tick", columns });
         tables.add(learning_columns());
+        tables.add(reward_columns);
+        if limited {
+            tables.add(limit_columns());
+        }
         if options.messages && scenario.record.messages {
             tables.add(message_columns());
         }
         add_tables(&mut world, scenario);
+        add_advice_table(&mut world, scenario);
         let mut tables = world.resource_mut::<Tables>();
         if let Some(agents) = &agents {
             let columns = agent_columns().into_iter().chain(agents.columns.iter().copied()).collect();
@@ -199,6 +232,12 @@ impl Simulation {
         &self.world
     }
 
+    /// How often advisors were asked and agreed, as lines of a summary; none where no policy that is used has one.
+    #[must_use]
+    pub fn advice_summary(&self) -> Vec<Settled> {
+        advice_summary(self.world.resource::<Minds>())
+    }
+
     /// What each learner has learned so far, by policy name.
     #[must_use]
     pub fn learned(&self) -> BTreeMap<String, PolicyFile> {
@@ -211,6 +250,40 @@ impl Simulation {
                 Mind::Fixed(_) | Mind::Language(_) => None,
             })
             .collect()
+    }
+
+    /// The policy of each learner as it is used once learning is over, by policy name.
+    #[must_use]
+    pub fn deployed(&self) -> BTreeMap<String, Arc<dyn Policy>> {
+        let minds = self.world.resource::<Minds>();
+        let learners = minds.entries.iter().filter_map(|entry| match &entry.mind {
+            Mind::Learning(learner) => Some((entry.name.to_string(), learner.deployed())),
+            Mind::Fixed(_) | Mind::Language(_) => None,
+        });
+        learners.collect()
+    }
+
+    /// From the next tick on, the returns of episodes are counted.
+    pub fn count_returns(&mut self) {
+        for entry in &mut self.world.resource_mut::<Minds>().entries {
+            entry.returns = Some(ReturnCount::default());
+        }
+    }
+
+    /// The episodes since [`Self::count_returns`] and what they brought, by policy name; empty where that was not called.
+    /// An agent's episode that is not over counts only where the agent has ended none.
+    #[must_use]
+    pub fn returns(&self) -> BTreeMap<String, EpisodeReturns> {
+        let minds = self.world.resource::<Minds>();
+        let counted = minds.entries.iter().filter_map(|entry| Some((entry.name.to_string(), entry.returns.as_ref()?)));
+        counted.map(|(name, returns)| (name, returns.so_far())).collect()
+    }
+
+    /// Makes the next tick the last one: the rows that are written at the end are written then.
+    pub fn end_after_next_tick(&mut self) {
+        let mut now = self.world.resource_mut::<Now>();
+        now.last = true;
+        self.ticks = now.tick.0 + 1;
     }
 
     fn write_agents(&mut self, tick: Tick) {
@@ -258,7 +331,7 @@ fn new_schedule(shuffle: Option<u64>) -> Schedule {
         learn.in_set(Phase::Learn),
         decide.in_set(Phase::Decide),
         answer_requests.in_set(Phase::Word),
-        (credit_rewards, close_rows).chain().in_set(Phase::Close),
+        (tally_returns, credit_rewards, close_rewards, close_limits, close_rows).chain().in_set(Phase::Close),
     ));
     schedule
 }

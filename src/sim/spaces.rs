@@ -64,6 +64,18 @@ pub fn spaces_of_policies(scenario: &Scenario, domain: &dyn Domain) -> Result<BT
             }
         }
     }
+    // An advisor sees what those see whom it advises.
+    for (advised, advisor) in &scenario.advisors {
+        let Some((space, role)) = spaces.get(advised).cloned() else { continue };
+        let (known, other) = spaces.entry(advisor.clone()).or_insert_with(|| (space.clone(), role.clone()));
+        if *known != space {
+            return Err(scenario.invalid(
+                &format!("policy.{advised}.advice.from"),
+                format!("policy \"{advisor}\" already serves role \"{other}\", which sees and does other things than \"{role}\""),
+                "give each role an advisor of its own",
+            ));
+        }
+    }
     check_fallbacks(scenario)?;
     Ok(spaces.into_iter().map(|(name, (space, _))| (name, space)).collect())
 }

@@ -15,8 +15,8 @@ use super::minds::{Mind, Minds};
 use super::population::{Directory, Population};
 use super::tables::Tables;
 use crate::base::{
-    Action, AgentId, Answer, Context, DecisionBatch, LanguageError, LanguageMind, Letter, PolicyError, Request, TextId,
-    Tick,
+    Action, AgentId, Answer, AskModels, Context, DecisionBatch, LanguageError, LanguageMind, Letter, PolicyError,
+    Request, TextId, Tick,
 };
 use crate::record::{Column, TableSpec, Value};
 use crate::scenario::Scenario;
@@ -83,6 +83,53 @@ impl Speaking<'_, '_> {
         entities: &[Entity],
         actions: &mut [Action],
     ) -> Result<(), PolicyError> {
+        let decided = self.ask(decisions, entities, |contexts, ask| mind.decide(decisions, contexts, ask))?;
+        if decided.len() != actions.len() {
+            return Err(PolicyError::Other(format!("{} decisions for {} agents", decided.len(), actions.len())));
+        }
+        for (row, (action, decision)) in actions.iter_mut().zip(&decided).enumerate() {
+            *action = decision.action;
+            let name = decisions.space.menu.names.get(decision.action.index()).copied();
+            self.tables.push(
+                "decisions",
+                [
+                    decisions.tick.0.into(),
+                    decisions.agents[row].0.into(),
+                    Arc::clone(policy).into(),
+                    Value::from(name),
+                    decision.log_probability.into(),
+                    decision.options.into(),
+                ],
+            );
+        }
+        Ok(())
+    }
+
+    /// What a mind would do in the rows' place: as many logarithms of probabilities a row as its menu has actions.
+    pub fn advise(
+        &self,
+        mind: &mut dyn LanguageMind,
+        decisions: &DecisionBatch<'_>,
+        entities: &[Entity],
+    ) -> Result<Vec<f32>, PolicyError> {
+        let advice = self.ask(decisions, entities, |contexts, ask| mind.advise(decisions, contexts, ask))?;
+        let wanted = decisions.agents.len() * decisions.space.menu.len();
+        if advice.len() != wanted || advice.iter().any(|value| value.is_nan() || *value > 1e-3) {
+            return Err(PolicyError::Other(format!(
+                "{} advised numbers where {wanted} are wanted, or no probabilities",
+                advice.len()
+            )));
+        }
+        Ok(advice)
+    }
+
+    /// Has a mind answer for the rows, whose agents are these entities, with who they are and the way to their models.
+    fn ask<T>(
+        &self,
+        decisions: &DecisionBatch<'_>,
+        entities: &[Entity],
+        answer: impl FnOnce(&[Context], &mut AskModels<'_>) -> Result<T, PolicyError>,
+    ) -> Result<T, PolicyError> {
         let contexts = entities
             .iter()
             .zip(decisions.agents)
@@ -107,26 +154,7 @@ impl Speaking<'_, '_> {
             let all: Option<Vec<Answer>> = answers.into_iter().collect();
             all.ok_or_else(|| LanguageError::Backend("a request was made for no row".to_owned()))
         };
-        let decided = mind.decide(decisions, &contexts, &mut ask)?;
-        if decided.len() != actions.len() {
-            return Err(PolicyError::Other(format!("{} decisions for {} agents", decided.len(), actions.len())));
-        }
-        for (row, (action, decision)) in actions.iter_mut().zip(&decided).enumerate() {
-            *action = decision.action;
-            let name = decisions.space.menu.names.get(decision.action.index()).copied();
-            self.tables.push(
-                "decisions",
-                [
-                    decisions.tick.0.into(),
-                    decisions.agents[row].0.into(),
-                    Arc::clone(policy).into(),
-                    Value::from(name),
-                    decision.log_probability.into(),
-                    decision.options.into(),
-                ],
-            );
-        }
-        Ok(())
+        answer(&contexts, &mut ask)
     }
 
     fn context(&self, entity: Entity, id: AgentId) -> Result<Context, PolicyError> {

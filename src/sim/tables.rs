@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::system::{Query, Res, ResMut};
 
+use super::advice::write_advice;
 use super::components::Agent;
 use super::language::{Language, LanguageCounted};
 use super::mail::{Mail, Texts};
@@ -208,6 +209,7 @@ pub(super) fn close_rows(
     }
 
     if (now.tick.0 + 1).is_multiple_of(recording.learning_every) || now.last {
+        write_advice(&mut minds, &mut tables, now.tick);
         for entry in &mut minds.entries {
             if !matches!(entry.mind, Mind::Learning(_)) || entry.agents == 0 {
                 continue;

@@ -11,7 +11,8 @@ use llmagentos::domains::DOMAINS;
 use llmagentos::record::{Column, TableSpec};
 use llmagentos::scenario::{Kind, Scenario, Section, json_schema};
 use llmagentos::sim::{
-    agent_columns, decision_columns, learning_columns, memory_columns, message_columns, metric_columns,
+    agent_columns, decision_columns, learning_columns, limit_columns, memory_columns, message_columns, metric_columns,
+    reward_columns,
 };
 use serde_json::Value;
 
@@ -90,6 +91,8 @@ fn tables_of(own: &[TableSpec]) -> Vec<TableSpec> {
         TableSpec { name: "agents", about: "an agent", columns: agents },
         message_columns(),
         learning_columns(),
+        reward_columns(&[]),
+        limit_columns(),
         decision_columns(),
         memory_columns(),
     ];
@@ -156,6 +159,16 @@ fn every_domain_has_roles_with_menus_and_features_of_their_own_names() {
             assert_eq!(features.len(), role.space.features.len(), "role {} sees two things of one name", role.role);
             assert_eq!(actions.len(), role.space.menu.len(), "role {} has two actions of one name", role.role);
             assert!(!role.about.is_empty(), "role {} does not say what it is", role.role);
+            let terms: BTreeSet<&&str> =
+                role.space.terms.iter().chain(&["tick", "group", "agents", "reward"]).collect();
+            assert_eq!(
+                terms.len(),
+                role.space.terms.len() + 4,
+                "role {} has a term of a name that is taken",
+                role.role
+            );
+            let weights = domain.term_weights(&scenario.domain, role.role).expect("sound");
+            assert_eq!(weights.len(), role.space.terms.len(), "role {}: a weight a term", role.role);
         }
     }
 }

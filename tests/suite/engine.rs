@@ -91,6 +91,7 @@ pub fn scenario(ticks: usize, count: u32, seed: u64) -> Scenario {
 pub fn build(scenario: &Scenario, domain: &dyn Domain, mind: Mind) -> Result<Simulation, BuildError> {
     let options = Options {
         minds: vec![("mind".to_owned(), mind)],
+        advisors: BTreeMap::new(),
         language: Arc::new(LanguageHub::new(vec![], None)),
         data: DomainData(BTreeMap::new()),
         personas: BTreeMap::new(),

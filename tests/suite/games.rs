@@ -6,6 +6,7 @@ mod equilibria;
 mod evolution;
 mod mechanisms;
 mod poker;
+mod voting;
 
 use serde_json::Value;
 

@@ -49,17 +49,18 @@ fn solve_finds_what_every_reference_entry_expects() {
 fn mechanism_finds_what_every_reference_entry_expects() {
     let mut checked = 0;
     for (name, entry) in reference(MECHANISMS) {
-        if name.starts_with("analytic") || name.starts_with("voting") || name.starts_with("ic_") {
+        if name.starts_with("analytic") || name.starts_with("ic_") {
             continue;
         }
         let found = answer(&["mechanism", MECHANISMS, "--entry", &name]);
         for key in entry.as_object().expect("an entry").keys() {
-            let input = ["bids", "items", "reserve", "buyers", "sellers", "clicks", "cost_matrix_agents_x_tasks"];
+            let input =
+                ["bids", "items", "reserve", "buyers", "sellers", "clicks", "cost_matrix_agents_x_tasks", "profile"];
             assert!(input.contains(&key.as_str()) || found.get(key).is_some(), "{name}: no `{key}` in the answer");
         }
         checked += 1;
     }
-    assert_eq!(checked, 9);
+    assert_eq!(checked, 10);
 }
 
 #[test]
@@ -80,6 +81,35 @@ fn scans_tell_a_truthful_auction_from_another() {
     let cents = r#"{"bids": [0.3, 0.1, 0.2], "payment": 0.2, "utilities": [0.1, 0, 0]}"#;
     let found = answer(&["mechanism", write(&folder, cents).to_str().unwrap()]);
     assert_eq!(found["utilities"], json!([0.1, 0, 0]), "0.3 - 0.2 without a rounding error");
+}
+
+#[test]
+fn votes_are_counted_by_all_rules() {
+    let folder = TempDir::new().unwrap();
+    let capital = json!({
+        "candidates": ["Memphis", "Nashville", "Chattanooga", "Knoxville"],
+        "profile": [
+            [42, ["Memphis", "Nashville", "Chattanooga", "Knoxville"], 1],
+            [26, ["Nashville", "Chattanooga", "Knoxville", "Memphis"], 3],
+            [15, ["Chattanooga", "Knoxville", "Nashville", "Memphis"], 3],
+            [17, ["Knoxville", "Chattanooga", "Nashville", "Memphis"], 3],
+        ],
+        "winners": {
+            "plurality": "Memphis", "approval": "Nashville", "borda": "Nashville", "copeland": "Nashville",
+            "schulze": "Nashville", "irv": "Knoxville",
+        },
+    });
+    let found = answer(&["mechanism", write(&folder, &capital.to_string()).to_str().unwrap()]);
+    assert_eq!(found["approval"], json!({ "Memphis": 42, "Nashville": 58, "Chattanooga": 58, "Knoxville": 58 }));
+    assert_eq!(found["pairwise"]["Nashville over Memphis"], 58);
+    assert_eq!(found["condorcet_winner"], "Nashville");
+    // Three approve alike: the declared order decides, and an expectation that fails is told.
+    let mut other = capital.clone();
+    other["tie_order"] = json!(["Knoxville", "Chattanooga", "Nashville", "Memphis"]);
+    let path = write(&folder, &other.to_string());
+    let (stdout, stderr, code) = said(&llmagentos(&["game", "mechanism", path.to_str().unwrap()]));
+    assert_eq!(code, 4, "{stderr}");
+    assert!(stdout.contains("Nashville Chattanooga Knoxville") && stderr.contains("`winners`"), "{stdout}{stderr}");
 }
 
 #[test]
@@ -149,7 +179,7 @@ fn people_are_answered_in_tables() {
 }
 
 /// What a file says, the command that reads it, and what the complaint must hold.
-const MISTAKES: [(&str, &str, &[&str]); 33] = [
+const MISTAKES: [(&str, &str, &[&str]); 39] = [
     ("", "solve", &["empty"]),
     ("{", "solve", &["no JSON", "line 1"]),
     ("[1, 2]", "solve", &["a list of 2, not an object"]),
@@ -191,6 +221,12 @@ const MISTAKES: [(&str, &str, &[&str]); 33] = [
         &["1000000000", "limit"],
     ),
     (r#"{"buyers": [1, 2]}"#, "mechanism", &["`sellers` is missing"]),
+    (r#"{"profile": []}"#, "mechanism", &["0 candidates"]),
+    (r#"{"profile": [[1, "AAB"]]}"#, "mechanism", &["ballot 0 names candidate 0 twice"]),
+    (r#"{"profile": [[1.5, "AB"]]}"#, "mechanism", &["profile[0][0] is 1.5, not a whole number"]),
+    (r#"{"profile": [["AB"]]}"#, "mechanism", &["profile[0] is a list of 1"]),
+    (r#"{"profile": [[1, "AC"]], "candidates": ["A", "B"]}"#, "mechanism", &["profile[0][1]", "\"C\"", "known: A, B"]),
+    (r#"{"profile": [[1, "AB"]], "tie_order": "A"}"#, "mechanism", &["each of 2 candidates once"]),
 ];
 
 #[test]

@@ -1,8 +1,8 @@
 //! The scenario file: what is read, what defaults and overrides make of it, its schema and its reference page.
 
 use llmagentos::scenario::{
-    AgentGroup, Kind, Kinds, MAX_BYTES, MINIMAL_EXAMPLE, Override, Scenario, ScenarioError, Section, Settings,
-    SettingsType, check_size, json_schema, reference,
+    AgentGroup, Kind, Kinds, MAX_BYTES, MINIMAL_EXAMPLE, Override, RewardSettings, Scenario, ScenarioError, Section,
+    Settings, SettingsType, check_size, json_schema, reference,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -193,6 +193,7 @@ fn a_scenario_is_read_with_its_defaults() {
         decide_every: 1,
         llm: Some("small".into()),
         capabilities: vec!["exceptions".into()],
+        reward: RewardSettings::default(),
     };
     let customer = AgentGroup {
         role: "customer".into(),
@@ -206,6 +207,7 @@ fn a_scenario_is_read_with_its_defaults() {
         decide_every: 1,
         llm: None,
         capabilities: Vec::new(),
+        reward: RewardSettings::default(),
     };
     assert_eq!(scenario.agents, [front, customer]);
     let front = &scenario.policies["front"];

@@ -1,10 +1,12 @@
 //! `llmagentos game`: solves, plays and runs the mechanisms that a JSON file describes.
 
 mod games;
+mod incentives;
 mod mechanism;
 mod play;
 mod read;
 mod solve;
+mod voting;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -37,7 +39,7 @@ pub enum GameCommand {
         #[command(flatten)]
         play: PlayArguments,
     },
-    /// Run an auction or allocation on bids, and test whether it is truthful
+    /// Run an auction or allocation on bids and test whether it is truthful, or count votes
     Mechanism {
         #[command(flatten)]
         file: FileArguments,

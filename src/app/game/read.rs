@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::games::{GameError, TreeError, mechanisms::MechanismError};
+use crate::games::{GameError, TreeError, VotingError, mechanisms::MechanismError};
 
 /// Largest file that is read.
 const BYTES_MAX: u64 = 256 << 20;
@@ -44,6 +44,12 @@ impl From<GameError> for Problem {
 
 impl From<TreeError> for Problem {
     fn from(error: TreeError) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<VotingError> for Problem {
+    fn from(error: VotingError) -> Self {
         Self::of(&error)
     }
 }

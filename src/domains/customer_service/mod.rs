@@ -73,6 +73,12 @@ impl Domain for CustomerService {
         ])
     }
 
+    fn term_weights(&self, section: &Section, role: &str) -> Result<Vec<f64>, ScenarioError> {
+        let worth = section.settings::<CustomerServiceSettings>()?.reward;
+        let weights = [worth.act, worth.resolved, worth.wrong, worth.abandoned, worth.transfer, 0.0];
+        Ok(if role == "customer" { Vec::new() } else { weights.map(f64::from).to_vec() })
+    }
+
     fn traits(&self, role: &str) -> &'static [TraitSpec] {
         if role == "customer" { advance::TRAITS } else { &[] }
     }

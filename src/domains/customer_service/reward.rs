@@ -4,34 +4,38 @@ use bevy_ecs::system::{Query, Res, ResMut};
 
 use super::state::{Desk, Ending, Staff};
 use crate::base::Outcome;
-use crate::sim::{Agent, Directory, Now, Reward};
+use crate::sim::{Directory, Now, Reward, RewardTerms};
 
-/// Acts and endings become reward; who is done with a customer is free.
+/// Acts and endings become reward, whole and by its terms ([`super::spaces::STAFF_TERMS`]); who is done with a customer is free.
 pub fn reward_staff(
     now: Res<Now>,
     directory: Res<Directory>,
     mut desk: ResMut<Desk>,
-    mut staff: Query<(&Agent, &mut Staff, &mut Reward)>,
+    mut staff: Query<(&mut Staff, &mut Reward, &mut RewardTerms)>,
 ) {
     for &(_, entity) in directory.alive() {
-        let Ok((_, mut member, mut reward)) = staff.get_mut(entity) else { continue };
+        let Ok((mut member, mut reward, mut terms)) = staff.get_mut(entity) else { continue };
         if member.customer.is_some() {
             member.totals.busy_ticks += 1;
+            terms.values[5] += now.seconds_per_tick as f32;
         }
         let worth = &desk.settings.reward;
         let mut value = 0.0;
         if std::mem::take(&mut member.acted) {
             value += worth.act;
+            terms.values[0] += 1.0;
             member.totals.acts += 1;
         }
         let ended = member.ended.take();
         if let Some(ending) = ended {
-            value += match ending {
-                Ending::Right | Ending::TransferredRight => worth.resolved,
-                Ending::Wrong => worth.wrong,
-                Ending::HungUp => worth.abandoned,
-                Ending::Transferred => worth.transfer,
+            let (worth, term) = match ending {
+                Ending::Right | Ending::TransferredRight => (worth.resolved, 1),
+                Ending::Wrong => (worth.wrong, 2),
+                Ending::HungUp => (worth.abandoned, 3),
+                Ending::Transferred => (worth.transfer, 4),
             };
+            value += worth;
+            terms.values[term] += 1.0;
             match ending {
                 Ending::Right => member.totals.right += 1,
                 Ending::Wrong => member.totals.wrong += 1,

@@ -117,10 +117,14 @@ pub enum Asked {
 /// The capability that lets specialists handle exceptions.
 pub const EXCEPTIONS: &str = "exceptions";
 
+/// What the staff's reward consists of, in order: acts, how cases ended, and seconds with a customer, which are worth
+/// nothing unless a group says otherwise.
+pub const STAFF_TERMS: [&str; 6] = ["acts", "resolved", "wrong", "abandoned", "transferred", "seconds"];
+
 /// The three roles.
 #[must_use]
 pub fn roles() -> Vec<RoleSpace> {
-    let staff = Space::new(&STAFF_FEATURES, ActionMenu::new(&STAFF_ACTS));
+    let staff = Space::new(&STAFF_FEATURES, ActionMenu::new(&STAFF_ACTS)).with_terms(&STAFF_TERMS);
     let customer = Space::new(&CUSTOMER_FEATURES, ActionMenu::new(&CUSTOMER_ACTS));
     vec![
         RoleSpace {

@@ -9,7 +9,7 @@ use super::market::{Market, VOLATILITY_TICKS};
 use super::spaces::Kind;
 use super::state::{Analyst, Trader, Wire};
 use crate::base::{Outcome, Purpose};
-use crate::sim::{Agent, Directory, Now, Reward};
+use crate::sim::{Directory, Now, Reward, RewardTerms};
 
 const VALUE: Purpose = Purpose::named("finance.value");
 const CROWD: Purpose = Purpose::named("finance.crowd");
@@ -60,16 +60,18 @@ pub fn reward_all(
     now: Res<Now>,
     directory: Res<Directory>,
     mut market: ResMut<Market>,
-    mut traders: Query<(&Agent, &mut Trader, &mut Reward)>,
-    mut analysts: Query<(&Agent, &mut Analyst, &mut Reward), bevy_ecs::query::Without<Trader>>,
+    mut traders: Query<(&mut Trader, &mut Reward, &mut RewardTerms)>,
+    mut analysts: Query<(&mut Analyst, &mut Reward, &mut RewardTerms), bevy_ecs::query::Without<Trader>>,
 ) {
     let session_ends = (now.tick.0 + 1).is_multiple_of(u64::from(market.settings.session_ticks));
     let mut profit = 0.0;
     for &(_, entity) in directory.alive() {
-        if let Ok((_, mut trader, mut reward)) = traders.get_mut(entity) {
+        if let Ok((mut trader, mut reward, mut terms)) = traders.get_mut(entity) {
             let wealth = market.wealth(trader.account);
             let inventory = market.inventory(trader.account, trader.asset);
             let value = wealth - trader.wealth - market.settings.inventory_penalty * inventory * inventory;
+            terms.values[0] += (wealth - trader.wealth) as f32;
+            terms.values[1] += (inventory * inventory) as f32;
             trader.wealth = wealth;
             trader.reward += value;
             let counts = market.counts(trader.asset);
@@ -82,9 +84,11 @@ pub fn reward_all(
             if session_ends {
                 reward.outcome = Outcome::Truncated;
             }
-        } else if let Ok((_, mut analyst, mut reward)) = analysts.get_mut(entity) {
+        } else if let Ok((mut analyst, mut reward, mut terms)) = analysts.get_mut(entity) {
             let earned = std::mem::take(&mut analyst.earned);
             analyst.reward += f64::from(earned);
+            terms.values[0] += earned.max(0.0);
+            terms.values[1] += (-earned).max(0.0);
             reward.value += earned;
         }
     }

@@ -64,6 +64,11 @@ impl Domain for Finance {
         Ok(spaces::roles())
     }
 
+    fn term_weights(&self, section: &Section, role: &str) -> Result<Vec<f64>, ScenarioError> {
+        let penalty = section.settings::<FinanceSettings>()?.inventory_penalty;
+        Ok(vec![1.0, if role == "analyst" { -1.0 } else { -penalty }])
+    }
+
     /// Desks belong to groups that trade; that they name listed assets is checked with the settings.
     fn check(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let settings = scenario.domain.settings::<FinanceSettings>()?;

@@ -48,6 +48,12 @@ pub const WITHHOLD: u16 = 3;
 /// What analysts see.
 pub const ANALYST_FEATURES: [&str; 5] = ["reading", "confidence", "negative", "neutral", "positive"];
 
+/// What the reward of those who trade consists of, in order: what wealth grew by, and the squared inventory.
+pub const TRADER_TERMS: [&str; 2] = ["profit", "inventory_squared"];
+
+/// What an analyst's reward consists of, in order: reports that were true, and reports of the opposite.
+pub const ANALYST_TERMS: [&str; 2] = ["reports_true", "reports_false"];
+
 /// What an agent of this domain is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -83,7 +89,11 @@ pub fn roles() -> Vec<RoleSpace> {
     let role = |role, about, features: &[&'static str], acts: &[&'static str], needs_llm| RoleSpace {
         role,
         about,
-        space: Space::new(features, ActionMenu::new(acts)),
+        space: Space::new(features, ActionMenu::new(acts)).with_terms(if needs_llm {
+            &ANALYST_TERMS
+        } else {
+            &TRADER_TERMS
+        }),
         capabilities: &[],
         needs_llm,
     };

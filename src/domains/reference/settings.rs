@@ -19,8 +19,14 @@ pub struct ReferenceSettings {
     pub taxi: TaxiSettings,
     /// The coordination game; role `coordination`.
     pub coordination: CoordinationSettings,
+    /// The bar; role `bar`.
+    pub bar: BarSettings,
+    /// The hilly road; role `road`.
+    pub road: RoadSettings,
     /// The cue to be remembered; role `recall`.
     pub recall: RecallSettings,
+    /// The pool that a team shares; role `resource_sharing`.
+    pub resource_sharing: ResourceSharingSettings,
 }
 
 /// `CartPole-v1`.
@@ -85,6 +91,29 @@ pub struct CoordinationSettings {
     pub payoff: [[f64; 3]; 3],
 }
 
+/// The bar problem of Wolpert and Tumer (2002). All agents of role `bar` go to one bar, and every tick is an episode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BarSettings {
+    /// c: with how many guests a night is worth most.
+    #[schemars(range(min = 0.1, max = 1e6))]
+    pub capacity: f64,
+}
+
+/// A lorry on a hilly road.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RoadSettings {
+    /// Steps after which an episode is cut off; 0: never.
+    pub time_limit: u32,
+}
+
+impl Default for BarSettings {
+    fn default() -> Self {
+        Self { capacity: 6.0 }
+    }
+}
+
 /// A cue that is shown once and asked for later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -98,6 +127,31 @@ impl Default for RecallSettings {
     fn default() -> Self {
         Self { delay: 6 }
     }
+}
+
+/// A pool that a team shares.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResourceSharingSettings {
+    /// Agents of a team.
+    #[schemars(range(min = 2, max = 4))]
+    pub team: u32,
+    /// Rounds of an episode.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub rounds: u32,
+    /// Units that the pool holds at most, and at first.
+    #[schemars(range(min = 1, max = 64))]
+    pub capacity: u32,
+    /// Units that regrow in a round: with less than half of the pool left, and with half or more.
+    pub regrowth: [u32; 2],
+    /// What a unit is worth at low, middling and high need; each is as likely, for each agent and round.
+    pub needs: [f64; 3],
+    /// How far the price lies above or below 1, in [0, 1]; nobody who takes sees it.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub price_swing: f64,
+    /// Probability that the price changes sides from one round to the next.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub price_change: f64,
 }
 
 impl Default for CartPoleSettings {
@@ -124,8 +178,30 @@ impl Default for CoordinationSettings {
     }
 }
 
+impl Default for ResourceSharingSettings {
+    fn default() -> Self {
+        Self {
+            team: 4,
+            rounds: 16,
+            capacity: 6,
+            regrowth: [1, 2],
+            needs: [0.2, 1.0, 3.0],
+            price_swing: 0.8,
+            price_change: 0.2,
+        }
+    }
+}
+
 impl Settings for ReferenceSettings {
     fn validate(&self, section: &Section) -> Result<(), ScenarioError> {
+        if self.resource_sharing.needs.iter().any(|need| !(need.is_finite() && need.abs() <= 1e6)) {
+            let help = "give numbers in [−1000000, 1000000]";
+            return Err(section.invalid("resource_sharing.needs", "a need is no number that can be summed", help));
+        }
+        if self.resource_sharing.regrowth.iter().any(|&units| units > 64) {
+            let problem = "a pool of at most 64 units cannot regrow by more";
+            return Err(section.invalid("resource_sharing.regrowth", problem, "give numbers in [0, 64]"));
+        }
         if self.coordination.payoff.iter().flatten().any(|payoff| !(payoff.is_finite() && payoff.abs() <= 1e6)) {
             let help = "give numbers in [−1000000, 1000000]";
             return Err(section.invalid("coordination.payoff", "a payoff is no number that can be summed", help));

@@ -5,8 +5,11 @@ use std::collections::VecDeque;
 use bevy_ecs::component::Component;
 use bevy_ecs::resource::Resource;
 
+use super::bar::NIGHTS;
 use super::cart_pole::CartPole;
 use super::grids::{CLIFF_COLUMNS, cliff_walking, frozen_lake, lake_columns, taxi, taxi_legal, taxi_parts};
+use super::resource_sharing::Team;
+use super::road::{road, road_parts};
 use super::settings::ReferenceSettings;
 use super::spaces::Environment;
 use crate::base::{AgentId, LegalActions, Outcome, TransitionTable};
@@ -50,6 +53,10 @@ pub struct Arena {
     pub cliff: Tabulated,
     /// The taxi.
     pub taxi: Tabulated,
+    /// The hilly road.
+    pub road: Tabulated,
+    /// The teams that share pools.
+    pub teams: Vec<Team>,
     /// What happened this tick.
     pub now: Totals,
     /// What happened so far, by environment.
@@ -71,6 +78,8 @@ impl Arena {
             lake: Tabulated::grid(lake, lake_columns(settings.frozen_lake.map)),
             cliff: Tabulated::grid(cliff_walking(), CLIFF_COLUMNS),
             taxi,
+            road: Tabulated::of(road(), |state| road_parts(state).to_vec()),
+            teams: Vec::new(),
             settings,
             now: Totals::default(),
             so_far: Default::default(),
@@ -85,7 +94,12 @@ impl Arena {
             Environment::FrozenLake => Some(&self.lake),
             Environment::CliffWalking => Some(&self.cliff),
             Environment::Taxi => Some(&self.taxi),
-            Environment::CartPole | Environment::Coordination | Environment::Recall => None,
+            Environment::Road => Some(&self.road),
+            Environment::CartPole
+            | Environment::Coordination
+            | Environment::Bar
+            | Environment::Recall
+            | Environment::ResourceSharing => None,
         }
     }
 
@@ -97,7 +111,8 @@ impl Arena {
             Environment::FrozenLake => self.settings.frozen_lake.time_limit,
             Environment::CliffWalking => self.settings.cliff_walking.time_limit,
             Environment::Taxi => self.settings.taxi.time_limit,
-            Environment::Coordination | Environment::Recall => 0,
+            Environment::Road => self.settings.road.time_limit,
+            Environment::Coordination | Environment::Bar | Environment::Recall | Environment::ResourceSharing => 0,
         }
     }
 }
@@ -141,8 +156,17 @@ pub enum Situation {
     Table(usize),
     /// The last choices in the game: one's own and the partner's; none before the first round.
     Game(Option<[u16; 2]>),
+    /// A week's choice of a night.
+    Bar,
     /// The action that the cue asks for, and steps until the question.
     Recall(u16, u32),
+    /// A seat in one of [`Arena::teams`].
+    Seat {
+        /// The team's place.
+        team: usize,
+        /// The seat.
+        seat: usize,
+    },
 }
 
 /// An agent's own copy of its environment. Written in Interpret (a new episode) and Act.
@@ -154,6 +178,8 @@ pub struct Play {
     pub situation: Situation,
     /// With whom a game is played.
     pub partner: Option<AgentId>,
+    /// Its number among the agents of its environment, from 0.
+    pub seat: u32,
     /// Episodes begun.
     pub begun: u64,
     /// Steps of this episode.
@@ -162,6 +188,8 @@ pub struct Play {
     pub returned: f64,
     /// Reward of the last step.
     pub reward: f64,
+    /// What that reward consists of.
+    pub terms: [f64; 3],
     /// Whether the last step ended the episode. At first it is as if one had ended before.
     pub outcome: Outcome,
     /// Over all its episodes.
@@ -171,15 +199,17 @@ pub struct Play {
 impl Play {
     /// Before the first episode.
     #[must_use]
-    pub fn new(environment: Environment, partner: Option<AgentId>) -> Self {
+    pub fn new(environment: Environment, situation: Situation, partner: Option<AgentId>) -> Self {
         Self {
             environment,
-            situation: Situation::Game(None),
+            situation,
             partner,
+            seat: 0,
             begun: 0,
             steps: 0,
             returned: 0.0,
             reward: 0.0,
+            terms: [0.0; 3],
             outcome: Outcome::Terminated,
             totals: Totals::default(),
         }
@@ -198,6 +228,10 @@ impl Play {
                 features.extend(&tabulated.features[state * tabulated.width..(state + 1) * tabulated.width]);
                 tabulated.legal[state]
             }
+            Situation::Bar => {
+                features.push(self.seat as f32);
+                LegalActions::all(NIGHTS.len())
+            }
             Situation::Game(last) => {
                 let [own, other] = last.map_or([-1.0, -1.0], |choices| choices.map(f32::from));
                 features.extend([self.steps as f32, own, other]);
@@ -206,6 +240,10 @@ impl Play {
             Situation::Recall(cue, left) => {
                 let shown = if self.steps == 0 { 2.0 * f32::from(cue) - 1.0 } else { 0.0 };
                 features.extend([shown, if left == 0 { 1.0 } else { 0.0 }]);
+                LegalActions::all(2)
+            }
+            Situation::Seat { team, seat } => {
+                features.extend(arena.teams[team].seen(&arena.settings.resource_sharing, seat));
                 LegalActions::all(2)
             }
         }

@@ -64,6 +64,11 @@ impl Domain for Tutoring {
         Ok(path.map(|path| DataNeed { key: "components", asset: "", path: Some(path) }).into_iter().collect())
     }
 
+    fn term_weights(&self, section: &Section, role: &str) -> Result<Vec<f64>, ScenarioError> {
+        let worth = section.settings::<TutoringSettings>()?.reward;
+        Ok(if role == "tutor" { vec![worth.gain, worth.minute] } else { Vec::new() })
+    }
+
     fn traits(&self, role: &str) -> &'static [TraitSpec] {
         if role == "student" { advance::TRAITS } else { &[] }
     }

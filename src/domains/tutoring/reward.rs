@@ -11,7 +11,7 @@ use super::advance::{POST_TEST, enrol, test};
 use super::record::{CourseEnd, write_episode};
 use super::state::{School, Student, Turn, Tutor};
 use crate::base::Outcome;
-use crate::sim::{Agent, Directory, Now, Population, Reward, Tables};
+use crate::sim::{Agent, Directory, Now, Population, Reward, RewardTerms, Tables};
 
 /// Progress, minutes and tests become reward; a course that is over frees its tutor and its seat.
 pub fn reward_tutors(
@@ -20,12 +20,12 @@ pub fn reward_tutors(
     mut school: ResMut<School>,
     mut population: ResMut<Population>,
     mut tables: ResMut<Tables>,
-    mut tutors: Query<(&Agent, &mut Tutor, &mut Reward)>,
+    mut tutors: Query<(&Agent, &mut Tutor, &mut Reward, &mut RewardTerms)>,
     mut students: Query<&mut Student>,
 ) {
     let school = &mut *school;
     for &(_, entity) in directory.alive() {
-        let Ok((agent, mut tutor, mut reward)) = tutors.get_mut(entity) else { continue };
+        let Ok((agent, mut tutor, mut reward, mut terms)) = tutors.get_mut(entity) else { continue };
         let tutor = &mut *tutor;
         let Some(file) = tutor.file.as_mut().filter(|file| file.turn == Turn::Marked) else { continue };
         let Some(mut student) = directory.entity(file.student).and_then(|entity| students.get_mut(entity).ok()) else {
@@ -35,6 +35,8 @@ pub fn reward_tutors(
         let worth = &school.settings.reward;
         let expected = school.expected_score(&file.beliefs);
         let mut value = worth.gain * (expected - file.expected) + worth.minute * (student.minutes - file.minutes_paid);
+        terms.values[0] += (expected - file.expected) as f32;
+        terms.values[1] += (student.minutes - file.minutes_paid) as f32;
         file.expected = expected;
         file.minutes_paid = student.minutes;
         let post_test = file.over.then(|| {
@@ -43,7 +45,9 @@ pub fn reward_tutors(
         });
         if let Some(post_test) = post_test {
             let gain = post_test - student.pre_test;
-            value += worth.gain * (gain - (expected - file.expected_at_start));
+            let missed = gain - (expected - file.expected_at_start);
+            terms.values[0] += missed as f32;
+            value += worth.gain * missed;
             reward.outcome = Outcome::Terminated;
         }
         reward.value += value as f32;

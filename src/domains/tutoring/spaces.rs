@@ -78,6 +78,10 @@ pub const STUDENT_ACT_LIST: [StudentAct; 3] = [StudentAct::Answer, StudentAct::P
 /// What students see, in order.
 pub const STUDENT_FEATURES: [&str; 2] = ["asked", "sure"];
 
+/// What a tutor's reward consists of, in order: the gain from test to test as it is foreseen and corrected, from 0 to 1, and
+/// minutes.
+pub const TUTOR_TERMS: [&str; 2] = ["gain", "minutes"];
+
 /// The two roles.
 #[must_use]
 pub fn roles() -> Vec<RoleSpace> {
@@ -85,7 +89,7 @@ pub fn roles() -> Vec<RoleSpace> {
         RoleSpace {
             role: "tutor",
             about: "teaches one student at a time, from the first lesson to the test",
-            space: Space::new(&TUTOR_FEATURES, ActionMenu::new(&TUTOR_ACTS)),
+            space: Space::new(&TUTOR_FEATURES, ActionMenu::new(&TUTOR_ACTS)).with_terms(&TUTOR_TERMS),
             capabilities: &[],
             needs_llm: true,
         },

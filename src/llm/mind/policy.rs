@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::choice::choose;
+use super::choice::{choose, log_probabilities};
 use super::memory::{Experience, Memory, importance};
 use super::prompting::{Prompting, Recalled, Seen, SharedParts};
 use super::registry::MindFile;
@@ -16,8 +16,8 @@ use super::similarity::Vector;
 use super::situation::plain;
 use super::template::TemplateError;
 use crate::base::{
-    AgentId, Answer, Ask, AskModels, Choices, Context, DecisionBatch, LanguageDecision, LanguageMind, LegalActions,
-    Outcome, PolicyError, Prompt, Purpose, Remembrance, Request, Space, Tick,
+    Action, AgentId, Answer, Ask, AskModels, Choices, Context, DecisionBatch, LanguageDecision, LanguageMind,
+    LegalActions, Outcome, PolicyError, Prompt, Purpose, Remembrance, Request, Scored, Space, Tick,
 };
 use crate::scenario::{ScenarioError, Section};
 
@@ -189,13 +189,15 @@ impl LanguagePolicy {
     }
 }
 
-impl LanguageMind for LanguagePolicy {
-    fn decide(
+impl LanguagePolicy {
+    /// Asks the models of all rows that have a choice: their places with the scores of their legal actions, and what
+    /// each row sees where that may be remembered.
+    fn score(
         &mut self,
         decisions: &DecisionBatch<'_>,
         contexts: &[Context],
         ask: &mut AskModels<'_>,
-    ) -> Result<Vec<LanguageDecision>, PolicyError> {
+    ) -> Result<(Vec<(usize, Scored)>, Vec<String>), PolicyError> {
         self.now = decisions.tick;
         for agent in decisions.agents {
             self.close(*agent);
@@ -228,6 +230,26 @@ impl LanguageMind for LanguagePolicy {
         }
         let askers: Vec<usize> = rows.iter().map(|row| row.place).collect();
         let answers = if requests.is_empty() { Vec::new() } else { ask(&askers, &requests)? };
+        let mut scored = Vec::with_capacity(rows.len());
+        for (row, answer) in rows.iter().zip(answers) {
+            let Answer::Scored(scores) = answer else { return Err(misfit("something else than scores")) };
+            if scores.scores.len() != row.legal.count() as usize {
+                return Err(misfit(&format!("{} scores for {} options", scores.scores.len(), row.legal.count())));
+            }
+            scored.push((row.place, scores));
+        }
+        Ok((scored, remembered))
+    }
+}
+
+impl LanguageMind for LanguagePolicy {
+    fn decide(
+        &mut self,
+        decisions: &DecisionBatch<'_>,
+        contexts: &[Context],
+        ask: &mut AskModels<'_>,
+    ) -> Result<Vec<LanguageDecision>, PolicyError> {
+        let (scored, remembered) = self.score(decisions, contexts, ask)?;
         let only = |legal: &LegalActions| LanguageDecision {
             action: legal.nth(0).unwrap_or_default(),
             log_probability: 0.0,
@@ -235,20 +257,36 @@ impl LanguageMind for LanguagePolicy {
         };
         let mut decided: Vec<LanguageDecision> = decisions.legal.iter().map(only).collect();
         let settings = &self.prompting.settings;
-        for (row, answer) in rows.iter().zip(answers) {
-            let Answer::Scored(scored) = answer else { return Err(misfit("something else than scores")) };
-            if scored.scores.len() != row.legal.count() as usize {
-                return Err(misfit(&format!("{} scores for {} options", scored.scores.len(), row.legal.count())));
-            }
-            let uniform = || decisions.chance.draw(CHOICE, decisions.tick, row.agent).random::<f64>();
-            decided[row.place] =
-                choose(&scored.scores, row.legal, settings.choose, f64::from(settings.temperature), uniform);
+        for (place, scored) in scored {
+            let uniform = || decisions.chance.draw(CHOICE, decisions.tick, decisions.agents[place]).random::<f64>();
+            let (legal, temperature) = (decisions.legal[place], f64::from(settings.temperature));
+            decided[place] = choose(&scored.scores, legal, settings.choose, temperature, uniform);
         }
         for (row, seen) in remembered.into_iter().enumerate() {
             let action = Arc::clone(self.prompting.wording.action(decided[row].action.index()));
             self.open.insert(decisions.agents[row], Open { tick: self.now, seen, action, reward: 0.0 });
         }
         Ok(decided)
+    }
+
+    fn advise(
+        &mut self,
+        decisions: &DecisionBatch<'_>,
+        contexts: &[Context],
+        ask: &mut AskModels<'_>,
+    ) -> Result<Vec<f32>, PolicyError> {
+        let (scored, _) = self.score(decisions, contexts, ask)?;
+        let (width, temperature) = (decisions.space.menu.len(), f64::from(self.prompting.settings.temperature));
+        let mut advice = Vec::with_capacity(decisions.agents.len() * width);
+        for legal in decisions.legal {
+            let only = |place: usize| if legal.nth(0) == Some(Action(place as u16)) { 0.0 } else { f32::NEG_INFINITY };
+            advice.extend((0..width).map(only));
+        }
+        for (place, scored) in scored {
+            let row = log_probabilities(&scored.scores, decisions.legal[place], temperature, width);
+            advice[place * width..(place + 1) * width].iter_mut().zip(row).for_each(|(cell, value)| *cell = value);
+        }
+        Ok(advice)
     }
 
     fn credit(&mut self, agent: AgentId, reward: f32, outcome: Outcome) {

@@ -103,6 +103,7 @@ struct Unused;
 
 fn simulate(scenario: &Scenario, mind: Mind, other: Mind) -> Simulation {
     let options = Options {
+        advisors: std::collections::BTreeMap::new(),
         personas: std::collections::BTreeMap::new(),
         minds: vec![("mind".to_owned(), mind), ("other".to_owned(), other)],
         language: Arc::new(LanguageHub::new(vec![], None)),
@@ -229,6 +230,7 @@ fn a_spent_budget_stops_the_run_or_falls_back() {
 fn a_learner_is_nothing_to_fall_back_to() {
     let learner = Recorder { policy: Arc::new(ByRule(decided)), seen: Arc::default(), read: told };
     let options = Options {
+        advisors: std::collections::BTreeMap::new(),
         personas: std::collections::BTreeMap::new(),
         minds: vec![
             ("mind".to_owned(), Mind::Fixed(Arc::new(Spendthrift))),

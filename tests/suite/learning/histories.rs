@@ -96,6 +96,7 @@ fn build(scenario: &Scenario, mind: Mind) -> Simulation {
     let domain = DOMAINS.iter().find(|domain| domain.kind().name == "reference").expect("there");
     let options = Options {
         minds: vec![("p".to_owned(), mind)],
+        advisors: BTreeMap::new(),
         language: Arc::new(Silent),
         data: DomainData::default(),
         personas: BTreeMap::new(),

@@ -45,6 +45,7 @@ fn simulation(scenario: &Scenario, saved: Option<&PolicyFile>, frozen: bool) -> 
     let mind = if frozen { Mind::Fixed(learner.deployed()) } else { Mind::Learning(learner) };
     let options = Options {
         minds: vec![("balance".to_owned(), mind)],
+        advisors: BTreeMap::new(),
         language: Arc::new(Silent),
         data: DomainData::default(),
         personas: BTreeMap::new(),

@@ -1,0 +1,331 @@
+//! A conversation: one protocol between an initiator and its participants, from the first message to the outcome.
+
+use std::sync::Arc;
+
+use super::envelope::{ConversationId, Envelope, Protocol, Recipients};
+use super::moves::{Amounts, Move};
+use super::outcome::Outcome;
+use super::rejection::{Reason, Rejection};
+use super::terms::{AnyMachine, Terms};
+use crate::base::{AgentId, Performative, Tick};
+
+/// Names of the numbers that [`Conversation::features`] gives, in order.
+pub const FEATURES: [&str; 15] = [
+    "may_speak",
+    "is_initiator",
+    "ticks_left_share",
+    "time_spent_share",
+    "amount_at_stake_share",
+    "may_cfp",
+    "may_propose",
+    "may_accept",
+    "may_reject",
+    "may_agree",
+    "may_refuse",
+    "may_inform",
+    "may_failure",
+    "may_cancel",
+    "may_request_or_query",
+];
+
+/// What becomes of a conversation after a message or a deadline.
+pub(super) enum After {
+    /// The state is the same, and so is its deadline.
+    Stay,
+    /// A new state, for so many ticks.
+    Enter(u32),
+    /// It is over.
+    End(Outcome),
+}
+
+/// The rules of one protocol in one conversation. Moves are the only source of what is legal: the conversation asks for
+/// them before it applies anything.
+pub(super) trait Machine {
+    /// The state's name.
+    fn state(&self) -> &'static str;
+
+    /// Everything that `agent` may say now.
+    fn visit_moves(&self, agent: AgentId, visit: &mut dyn FnMut(Move));
+
+    /// Takes in a message that is one of the sender's moves.
+    fn apply(&mut self, envelope: &Envelope, said: Move) -> After;
+
+    /// The state's deadline has passed: its declared consequence.
+    fn expire(&mut self) -> After;
+
+    /// The amount on the table and its range, if there is one.
+    fn at_stake(&self) -> Option<(i64, Amounts)> {
+        None
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Participants {
+    One(AgentId),
+    Many(Arc<[AgentId]>),
+}
+
+impl Participants {
+    fn as_slice(&self) -> &[AgentId] {
+        match self {
+            Self::One(agent) => std::slice::from_ref(agent),
+            Self::Many(agents) => agents,
+        }
+    }
+}
+
+/// A conversation under way, or over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conversation {
+    id: ConversationId,
+    protocol: Protocol,
+    initiator: AgentId,
+    participants: Participants,
+    audience: Recipients,
+    opened: Tick,
+    spoken: Tick,
+    entered: Tick,
+    deadline: Tick,
+    ends_by: Tick,
+    steps: u32,
+    machine: AnyMachine,
+    outcome: Option<Box<Outcome>>,
+}
+
+impl Conversation {
+    /// Opens a conversation with its first message. `participants` is who the message's recipients are; its sender is
+    /// left out of them.
+    ///
+    /// # Errors
+    /// When the first message is none that opens this protocol, or the participants are too few or too many.
+    pub fn open(terms: &Terms, first: &Envelope, participants: &[AgentId]) -> Result<Self, Rejection> {
+        let protocol = terms.protocol();
+        let fail = |reason| Rejection::of(first, protocol, "start", reason, Vec::new());
+        let participants = match participants {
+            [one] if *one != first.sender => Participants::One(*one),
+            _ => {
+                let mut sorted: Vec<AgentId> = participants.to_vec();
+                sorted.sort_unstable();
+                sorted.dedup();
+                sorted.retain(|agent| *agent != first.sender);
+                if terms.is_between_two() && sorted.len() > 1 {
+                    return Err(fail(Reason::Participants("this protocol is between two")));
+                }
+                match sorted.as_slice() {
+                    [] => return Err(fail(Reason::Participants("there is nobody to talk to"))),
+                    [one] => Participants::One(*one),
+                    _ => Participants::Many(sorted.into()),
+                }
+            }
+        };
+        let machine = terms.machine(first.sender, participants.as_slice());
+        let mut conversation = Self {
+            id: first.conversation,
+            protocol,
+            initiator: first.sender,
+            participants,
+            audience: first.recipients.clone(),
+            opened: first.tick,
+            spoken: first.tick,
+            entered: first.tick,
+            deadline: first.tick,
+            ends_by: Tick(first.tick.0.saturating_add(terms.ticks_max())),
+            steps: 0,
+            machine,
+            outcome: None,
+        };
+        conversation.admit(first)?;
+        Ok(conversation)
+    }
+
+    /// Takes in a message, or says why not. A rejected message changes nothing.
+    ///
+    /// # Errors
+    /// When the conversation is over, or the message is none of its sender's [`Self::moves`].
+    pub fn admit(&mut self, envelope: &Envelope) -> Result<(), Rejection> {
+        if self.outcome.is_some() {
+            return Err(self.rejection(envelope, Reason::Ended));
+        }
+        if envelope.conversation != self.id {
+            return Err(self.rejection(envelope, Reason::Unknown));
+        }
+        if envelope.protocol != self.protocol {
+            return Err(self.rejection(envelope, Reason::Protocol(envelope.protocol)));
+        }
+        if envelope.tick < self.spoken || envelope.tick > self.deadline {
+            return Err(self.rejection(envelope, Reason::Tick(envelope.tick)));
+        }
+        let mut found = None;
+        let mut nearest = Reason::Turn;
+        let participants = self.participants.as_slice();
+        self.machine.get().visit_moves(envelope.sender, &mut |possible| {
+            if found.is_some() {
+                return;
+            }
+            let reaches = possible.reaches(&envelope.recipients, &self.audience, participants);
+            if possible.fits(envelope) && reaches {
+                found = Some(possible);
+            } else if possible.performative != envelope.performative {
+                if nearest == Reason::Turn {
+                    nearest = Reason::Performative;
+                }
+            } else if possible.fits(envelope) {
+                nearest = Reason::Recipients;
+            } else if reaches || !matches!(nearest, Reason::Recipients) {
+                nearest = Reason::Content(envelope.content.to_string());
+            }
+        });
+        let Some(said) = found else {
+            let reason = if self.is_party(envelope.sender) { nearest } else { Reason::NotAParty };
+            return Err(self.rejection(envelope, reason));
+        };
+        self.steps += 1;
+        self.spoken = envelope.tick;
+        let after = self.machine.get_mut().apply(envelope, said);
+        self.go_on(after, envelope.tick);
+        Ok(())
+    }
+
+    /// Closes every state whose deadline `now` has reached, by its declared consequence; to be called when all messages
+    /// of the tick are in. Says how many deadlines passed.
+    pub fn expire(&mut self, now: Tick) -> u32 {
+        let mut passed = 0;
+        while self.outcome.is_none() && self.deadline <= now {
+            passed += 1;
+            let after = self.machine.get_mut().expire();
+            self.go_on(after, now);
+        }
+        passed
+    }
+
+    fn go_on(&mut self, after: After, now: Tick) {
+        match after {
+            After::Stay => {}
+            After::Enter(ticks) => {
+                self.entered = now;
+                self.deadline = Tick(now.0.saturating_add(u64::from(ticks)));
+            }
+            After::End(outcome) => self.outcome = Some(Box::new(outcome)),
+        }
+    }
+
+    fn rejection(&self, envelope: &Envelope, reason: Reason) -> Rejection {
+        Rejection::of(envelope, self.protocol, self.state(), reason, self.moves(envelope.sender))
+    }
+
+    /// Everything that `agent` may say now; empty where it has no part or it is not its turn.
+    #[must_use]
+    pub fn moves(&self, agent: AgentId) -> Vec<Move> {
+        let mut moves = Vec::new();
+        if self.outcome.is_none() {
+            self.machine.get().visit_moves(agent, &mut |possible| moves.push(possible));
+        }
+        moves
+    }
+
+    /// What a learner sees of the conversation from `agent`'s side, each in [0, 1]; names in [`FEATURES`].
+    #[must_use]
+    pub fn features(&self, agent: AgentId, now: Tick) -> [f32; FEATURES.len()] {
+        let mut features = [0.0; FEATURES.len()];
+        if self.outcome.is_none() {
+            self.machine.get().visit_moves(agent, &mut |possible| {
+                features[0] = 1.0;
+                let place = match possible.performative {
+                    Performative::CallForProposal => 5,
+                    Performative::Propose => 6,
+                    Performative::Accept => 7,
+                    Performative::Reject => 8,
+                    Performative::Agree => 9,
+                    Performative::Refuse => 10,
+                    Performative::Inform => 11,
+                    Performative::Failure => 12,
+                    Performative::Cancel => 13,
+                    Performative::Request | Performative::QueryIf | Performative::QueryRef => 14,
+                    _ => return,
+                };
+                features[place] = 1.0;
+            });
+        }
+        let share = |part: u64, whole: u64| (part as f32 / whole.max(1) as f32).clamp(0.0, 1.0);
+        features[1] = f32::from(u8::from(agent == self.initiator));
+        features[2] = share(self.deadline.0.saturating_sub(now.0), self.deadline.0 - self.entered.0);
+        features[3] = share(now.0.saturating_sub(self.opened.0), self.ends_by.0 - self.opened.0);
+        if let Some((amount, range)) = self.machine.get().at_stake() {
+            let width = (range.greatest - range.least).max(1) as f32;
+            features[4] = ((amount - range.least) as f32 / width).clamp(0.0, 1.0);
+        }
+        features
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> ConversationId {
+        self.id
+    }
+
+    /// Its rules.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Who opened it.
+    #[must_use]
+    pub fn initiator(&self) -> AgentId {
+        self.initiator
+    }
+
+    /// How the first message addressed the others; what goes to all of them has to say the same.
+    #[must_use]
+    pub fn audience(&self) -> &Recipients {
+        &self.audience
+    }
+
+    /// The others, in `AgentId` order.
+    #[must_use]
+    pub fn participants(&self) -> &[AgentId] {
+        self.participants.as_slice()
+    }
+
+    /// Whether `agent` has a part in it.
+    #[must_use]
+    pub fn is_party(&self, agent: AgentId) -> bool {
+        agent == self.initiator || self.participants().binary_search(&agent).is_ok()
+    }
+
+    /// The name of its state; `ended` when it is over.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        if self.outcome.is_some() { "ended" } else { self.machine.get().state() }
+    }
+
+    /// The last tick at which a message is in time for this state.
+    #[must_use]
+    pub fn deadline(&self) -> Tick {
+        self.deadline
+    }
+
+    /// The tick at whose end it is over, whatever is said, if [`Self::expire`] is asked at each tick.
+    #[must_use]
+    pub fn ends_by(&self) -> Tick {
+        self.ends_by
+    }
+
+    /// When it was opened.
+    #[must_use]
+    pub fn opened(&self) -> Tick {
+        self.opened
+    }
+
+    /// How many messages were admitted.
+    #[must_use]
+    pub fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    /// What it came to, once it is over.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_deref()
+    }
+}
