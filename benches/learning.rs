@@ -1,7 +1,11 @@
 //! How learners do on the pole and the cart, over five seeds: `cargo bench --bench learning [-- NAME …]`, with the names
 //! of scenarios in `scenarios/reference/`; without any, all that are listed here. Says for each seed after how many steps
 //! of the environments the frozen policy first holds the pole for 475 steps on average, after how many the last hundred
-//! episodes of training do, what the policy at the end does, and how many steps a second of one processor takes.
+//! episodes of training do, what the policy at the end does, and how many steps a second of one processor takes. `teams`
+//! compares learners with and without a central critic on the shared pool, `bank` measures separate small networks.
+
+mod bank;
+mod teams;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -50,8 +54,15 @@ fn main() {
     // One thread, so that its processor time is all there is.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
     let mut out = std::io::stdout().lock();
+    let asked = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    if asked("bank") {
+        bank::measure(&mut out);
+    }
+    if asked("teams") {
+        pool.install(|| teams::measure(&mut out));
+    }
     for (name, steps, every) in COURSES {
-        if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
+        if !asked(name) {
             continue;
         }
         let path = format!("{}/scenarios/reference/{name}.toml", env!("CARGO_MANIFEST_DIR"));

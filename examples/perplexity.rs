@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example perplexity -- MODEL.gguf TEXT.txt [REFERENCE.json]`
 //!
+//! `… -- MODEL.gguf TEXT.txt --json` prints every score as JSON; there a form feed in the text begins a new passage.
+//!
 //! The reference has the form of `tests/suite/data/passage_llama_cpp.json`: the text's tokens, for each but the first
 //! the token that llama.cpp holds likeliest there and by how much, and the text's perplexity.
 #![expect(clippy::print_stdout, reason = "an example shows what it finds")]
@@ -9,7 +11,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use llmagentos::llm::{CandleModel, CandleOptions, TemplateChoice};
+use llmagentos::llm::{CandleModel, CandleOptions, TemplateChoice, TokenScore};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,7 +21,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     // A text is scored without a template, so that base models can be measured too.
     let options = CandleOptions { template: TemplateChoice::Plain, ..CandleOptions::default() };
     let model = CandleModel::load(Path::new(model), options)?;
-    let scores = model.score_text(&std::fs::read_to_string(text)?)?;
+    let text = std::fs::read_to_string(text)?;
+    if reference.first().is_some_and(|option| option == "--json") {
+        let mut passages = Vec::new();
+        for passage in text.split('\u{c}') {
+            let row = |score: &TokenScore| {
+                serde_json::json!({
+                    "token": score.token,
+                    "log_probability": score.log_probability,
+                    "likeliest": score.likeliest,
+                })
+            };
+            passages.push(model.score_text(passage)?.iter().map(row).collect::<Vec<_>>());
+        }
+        println!("{}", serde_json::to_string(&passages)?);
+        return Ok(());
+    }
+    let scores = model.score_text(&text)?;
     let mean = scores.iter().map(|score| score.log_probability).sum::<f64>() / scores.len() as f64;
     println!("{} tokens, perplexity {:.4}", scores.len(), (-mean).exp());
     let Some(reference) = reference.first() else { return Ok(()) };

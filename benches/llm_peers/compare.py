@@ -16,6 +16,8 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
+import quality
+
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGE = "xllamacpp"
 PREFILLS = [256, 512]
@@ -32,8 +34,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=3, help="turns that each takes; the best of each measure is given")
     parser.add_argument("--venv", default=str(HERE / ".venv"))
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--worker", choices=["all", "plain"], help=argparse.SUPPRESS)
+    parser.add_argument("--quality", action="store_true", help="compare what the two say instead of how fast they are")
+    parser.add_argument("--perplexity", default="cargo run --quiet --release --example perplexity --",
+                        help="the command that scores a text, for --quality")
+    parser.add_argument("--worker", choices=["all", "plain", "quality"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.worker == "quality":
+        return quality.worker(arguments)
     if arguments.worker:
         return worker(arguments)
 
@@ -42,6 +49,12 @@ def main():
         asked = subprocess.run([arguments.llmagentos, "assets", "path", model], check=True, stdout=subprocess.PIPE)
         model = asked.stdout.decode().strip()
     python = environment(pathlib.Path(arguments.venv))
+    if arguments.quality:
+        ask = [str(python), __file__, "--worker", "quality", "--model", model, "--threads", str(arguments.threads)]
+        ask += ["--llmagentos", arguments.llmagentos, "--perplexity", arguments.perplexity]
+        rows = json.loads(run(ask).splitlines()[-1])
+        print(json.dumps(rows, indent=2)) if arguments.json else quality.show(rows)
+        return
     ours, theirs, kind, notes = {}, {}, "all", []
     about = {}
     for _ in range(arguments.rounds):

@@ -14,8 +14,9 @@ use super::progress::RunBar;
 use super::run::RunOptions;
 use super::stage::{Played, Stage};
 use crate::base::{LanguageError, PolicyFile};
+use crate::llm::MINDS;
 use crate::record::{BudgetRow, LanguageRow, PartialReplay, RunFolder, Settled, TrainingRow};
-use crate::scenario::Scenario;
+use crate::scenario::{AgentGroup, Scenario, Section};
 use crate::sim::{SimError, Simulation};
 
 /// A run and its contenders on their way.
@@ -114,11 +115,35 @@ impl<'a> Course<'a> {
         let forecast = Forecast::measure(&prepared.models, domain.forecast(&simulation));
         prepared.forget_meters();
         match forecast {
-            Ok(forecast) => Ok(Some(forecast.text())),
+            Ok(forecast) => Ok(Some(forecast.text() + &self.decisions_by_language())),
             // A model that answers from a transcript takes no time worth telling.
             Err(LanguageError::Replay(_)) => Ok(None),
             Err(error) => Err(SimError::Language { tick: simulation.tick(), error }.into()),
         }
+    }
+
+    /// What the forecast does not know: how often policies of kind `language_model` will ask. At most, that is.
+    fn decisions_by_language(&self) -> String {
+        let asks = |policy: &String| {
+            let kind = self.stage.scenario.policies.get(policy).map(Section::kind);
+            MINDS.iter().any(|mind| Some(mind.kind.name) == kind)
+        };
+        let groups: Vec<&AgentGroup> = self.stage.scenario.agents.iter().filter(|group| asks(&group.policy)).collect();
+        if groups.is_empty() {
+            return String::new();
+        }
+        let most: u64 = groups
+            .iter()
+            .map(|group| {
+                u64::from(group.count) * self.stage.scenario.ticks.div_ceil(u64::from(group.decide_every.max(1)))
+            })
+            .sum();
+        let names: Vec<String> = groups.iter().map(|group| format!("\"{}\"", group.name)).collect();
+        format!(
+            "; besides, {} decide by language, up to {most} times from the start's number of agents: --estimate counts \
+             and times that",
+            names.join(", ")
+        )
     }
 
     fn run(

@@ -57,14 +57,15 @@ pub fn training_table(outcome: &RunOutcome) -> String {
         training.stopped
     );
     for row in &training.policies {
-        let value =
-            row.value.map_or_else(|| "not evaluated".to_owned(), |value| format!("{} {value:.4}", training.measure));
-        let _ = write!(text, "\n{}/: as learned until tick {}, {value}", row.folder, row.tick);
+        let value = row.value.map_or_else(String::new, |value| format!(", {} {value:.4}", training.measure));
+        let _ = write!(text, "\n{}/: as learned until tick {}{value}", row.folder, row.tick);
     }
-    if let [best, last] = &training.policies[..]
-        && best.tick == 0
-        && last.tick > 0
-    {
+    let [best, last] = &training.policies[..] else { return text };
+    if best.value.is_none() {
+        let what =
+            "no evaluation had a value, so that policies/ holds the last ones: make `train.evaluate_ticks` larger";
+        let _ = write!(text, "\n{what}");
+    } else if best.tick == 0 && last.tick > 0 {
         let _ = write!(text, "\nno evaluation found better policies than those it began with");
     }
     text

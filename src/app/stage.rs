@@ -168,6 +168,7 @@ impl<'a> Stage<'a> {
             model,
             unit: spent.unit,
             tick: spent.tick,
+            answered_evenly: spent.evenly,
         };
         let partial_replay = voice.record.clone().map(|transcript_sha256| {
             let CallSources { from_record, from_models, remembered, departure } = hub.sources();

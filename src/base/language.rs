@@ -72,6 +72,17 @@ pub struct Request {
     pub ask: Ask,
 }
 
+impl Request {
+    /// The answer of somebody who knows nothing: every option as likely as any other. There is none where words, a form
+    /// or a vector are asked for.
+    #[must_use]
+    pub fn even_answer(&self) -> Option<Answer> {
+        let Ask::Choose(Choices { options, .. }) = &self.ask else { return None };
+        let score = -(options.len() as f64).ln();
+        Some(Answer::Scored(Scored { scores: vec![score; options.len()] }))
+    }
+}
+
 /// A [`Choices`] ask, answered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
@@ -308,4 +319,7 @@ pub trait LanguageService: Send + Sync {
 
     /// What went through so far, all models together.
     fn usage(&self) -> LanguageUsage;
+
+    /// Is told that so many requests got their [`Request::even_answer`], because the budget of model `model` is spent.
+    fn answered_evenly(&self, _model: u16, _requests: u64) {}
 }

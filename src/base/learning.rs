@@ -193,6 +193,10 @@ pub trait Learner: Send + Sync {
     /// When a reward or an observation is not a finite number.
     fn learn(&mut self, transitions: &TransitionBatch<'_>) -> Result<LearnStats, LearnError>;
 
+    /// The agent has left the world; its id never comes back. What it did last is still handed in with the next batch,
+    /// if anything is left to learn of it.
+    fn leave(&mut self, _agent: AgentId) {}
+
     /// The policy as learned so far.
     fn policy(&self) -> Arc<dyn Policy>;
 

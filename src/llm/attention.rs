@@ -20,6 +20,7 @@ pub(super) struct CacheShape {
 #[derive(Clone, Debug)]
 pub(super) struct KeyValues {
     shape: CacheShape,
+    /// Positions there is room for.
     capacity: usize,
     length: usize,
     /// By (layer, head), group of 16 positions, dimension, position in the group.
@@ -31,9 +32,10 @@ pub(super) struct KeyValues {
 impl KeyValues {
     /// Room for `positions` positions.
     pub fn new(shape: CacheShape, positions: usize) -> Self {
-        let capacity = positions.next_multiple_of(LANES);
-        let numbers = shape.layers * shape.heads * shape.head_width * capacity;
-        Self { shape, capacity, length: 0, keys: vec![0.0; numbers], values: vec![0.0; numbers] }
+        let numbers = |positions: usize| shape.layers * shape.heads * shape.head_width * positions;
+        // Keys are read in whole groups; values one by one, so that a short branch need not have sixteen of them.
+        let keys = vec![0.0; numbers(positions.next_multiple_of(LANES))];
+        Self { shape, capacity: positions, length: 0, keys, values: vec![0.0; numbers(positions)] }
     }
 
     /// Positions that are filled.
@@ -53,24 +55,27 @@ impl KeyValues {
 
     /// The keys of one head, in groups of 16 positions.
     pub fn keys(&self, layer: usize, head: usize) -> &[f32] {
-        &self.keys[self.head(layer, head)..][..self.capacity * self.shape.head_width]
+        let capacity = self.capacity.next_multiple_of(LANES);
+        &self.keys[self.head(layer, head, capacity)..][..capacity * self.shape.head_width]
     }
 
     /// The values of one head, by position.
     pub fn values(&self, layer: usize, head: usize) -> &[f32] {
-        &self.values[self.head(layer, head)..][..self.capacity * self.shape.head_width]
+        &self.values[self.head(layer, head, self.capacity)..][..self.capacity * self.shape.head_width]
     }
 
-    fn head(&self, layer: usize, head: usize) -> usize {
-        (layer * self.shape.heads + head) * self.capacity * self.shape.head_width
+    /// Where a head begins among heads of `capacity` positions.
+    fn head(&self, layer: usize, head: usize, capacity: usize) -> usize {
+        (layer * self.shape.heads + head) * capacity * self.shape.head_width
     }
 
     /// Writes one layer's key and value (all heads) of one position.
     pub fn write(&mut self, layer: usize, position: usize, key: &[f32], value: &[f32]) {
         let width = self.shape.head_width;
         for (head, (key, value)) in key.chunks_exact(width).zip(value.chunks_exact(width)).enumerate() {
-            let start = self.head(layer, head);
+            let start = self.head(layer, head, self.capacity);
             self.values[start + position * width..][..width].copy_from_slice(value);
+            let start = self.head(layer, head, self.capacity.next_multiple_of(LANES));
             let group = start + position / LANES * LANES * width + position % LANES;
             for (dimension, number) in key.iter().enumerate() {
                 self.keys[group + dimension * LANES] = *number;

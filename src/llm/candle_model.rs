@@ -220,15 +220,19 @@ impl CandleModel {
         Ok(states)
     }
 
-    /// Hands the logits of every state to `take`, a few rows at a time, and collects what it returns.
+    /// Hands the logits of every state to `take`, a few rows at a time, and collects what it returns. They stand in
+    /// `room`, which a loop keeps for the next time.
     pub(super) fn with_logits<T: Send>(
         &self,
         states: &[f32],
+        room: &mut Vec<f32>,
         take: impl Fn(usize, &mut [f32]) -> T + Sync,
     ) -> Result<Vec<T>, LanguageError> {
         let mut taken = Vec::new();
         for (chunk, states) in states.chunks(LOGIT_ROWS * self.network.width).enumerate() {
-            let mut logits = self.network.logits(states)?;
+            room.resize(states.len() / self.network.width * self.network.vocabulary, 0.0);
+            let logits = &mut room[..];
+            self.network.write_logits(states, logits)?;
             let rows = logits.par_chunks_exact_mut(self.network.vocabulary).enumerate();
             let found: Vec<T> = rows.map(|(row, logits)| take(chunk * LOGIT_ROWS + row, logits)).collect();
             taken.extend(found);
@@ -356,8 +360,9 @@ impl CandleModel {
         }
         let mut written: Vec<Vec<u32>> = vec![Vec::new(); writing.len()];
         let mut took = vec![0_u32; writing.len()];
+        let mut room = Vec::new();
         while !active.is_empty() {
-            let drawn = self.with_logits(&current, |row, logits| {
+            let drawn = self.with_logits(&current, &mut room, |row, logits| {
                 samplers[active[row]].lock().unwrap_or_else(PoisonError::into_inner).take(logits)
             })?;
             let mut going = Vec::new();
@@ -398,7 +403,8 @@ impl CandleModel {
         let width = self.network.width;
         let prompts: Vec<f32> =
             choosing.iter().flat_map(|place| &states[place * width..(place + 1) * width]).copied().collect();
-        let first = self.with_logits(&prompts, |row, logits| {
+        let mut room = Vec::new();
+        let first = self.with_logits(&prompts, &mut room, |row, logits| {
             let total = log_sum_exp(logits);
             let log_probability = |option: &Vec<u32>| f64::from(logits[option[0] as usize]) - total;
             jobs[choosing[row]].options.iter().map(log_probability).collect::<Vec<f64>>()
@@ -438,8 +444,9 @@ impl CandleModel {
             let pieces: Vec<Piece<'_>> = group.iter().enumerate().map(piece).collect();
             let states = self.append(&mut branches, &pieces)?;
             let targets: Vec<u32> = group.iter().flat_map(|owner| &option_of(owner)[1..]).copied().collect();
-            let further = self
-                .with_logits(&states, |row, logits| f64::from(logits[targets[row] as usize]) - log_sum_exp(logits))?;
+            let further = self.with_logits(&states, &mut room, |row, logits| {
+                f64::from(logits[targets[row] as usize]) - log_sum_exp(logits)
+            })?;
             let mut further = further.into_iter();
             for owner in group {
                 sums[owner.0][owner.1] += further.by_ref().take(option_of(owner).len() - 1).sum::<f64>();

@@ -23,6 +23,8 @@ pub struct Spent {
     pub tick: Tick,
     /// Of what.
     pub unit: BudgetUnit,
+    /// Requests that were answered evenly since, where their groups go on.
+    pub evenly: u64,
 }
 
 /// Where a hub that was given a record and models had its answers from.
@@ -487,7 +489,7 @@ impl LanguageService for LanguageHub {
         }
         if let Some(unit) = answered.refused {
             state.write(&Line { spent: Some(unit), ..line(state.lines, agents[replies.len()]) })?;
-            state.spent[number] = Some(Spent { tick, unit });
+            state.spent[number] = Some(Spent { tick, unit, evenly: 0 });
             return Err(refusal(unit));
         }
         Ok(replies)
@@ -498,6 +500,13 @@ impl LanguageService for LanguageHub {
         let mut sum = LanguageUsage::default();
         state.usage.iter().for_each(|usage| sum.add(usage));
         sum
+    }
+
+    fn answered_evenly(&self, model: u16, requests: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Some(spent)) = state.spent.get_mut(usize::from(model)) {
+            spent.evenly += requests;
+        }
     }
 }
 

@@ -33,7 +33,7 @@ impl CandleModel {
         }
         let mut sequences = [Sequence { before: Vec::new(), own: self.network.cache(context.len()) }];
         let states = self.append(&mut sequences, &[Piece { sequence: 0, tokens: context, all: true }])?;
-        self.with_logits(&states, |row, logits| {
+        self.with_logits(&states, &mut Vec::new(), |row, logits| {
             let token = tokens[row + 1];
             let mut likeliest = 0;
             for (place, logit) in logits.iter().enumerate() {

@@ -43,17 +43,29 @@ pub struct BudgetRow {
     pub tick: Tick,
     /// Whether the run stopped there; otherwise it went on by the policy it falls back to.
     pub stopped: bool,
+    /// Requests of the world itself that were answered since as if every option were equally likely.
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    pub answered_evenly: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none_of_them(count: &u64) -> bool {
+    *count == 0
 }
 
 impl fmt::Display for BudgetRow {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { run, model, unit, tick, stopped } = self;
+        let Self { run, model, unit, tick, stopped, answered_evenly } = self;
         write!(formatter, "{run}: the budget of {unit} of language model \"{model}\" was spent at tick {tick}: ")?;
         formatter.write_str(if *stopped {
             "the run stopped there, and what it had recorded is kept"
         } else {
             "from there on groups decided by their `fallback`"
-        })
+        })?;
+        match answered_evenly {
+            0 => Ok(()),
+            count => write!(formatter, ", and {count} readings and choices of words were left to equal odds"),
+        }
     }
 }
 

@@ -8,10 +8,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::actor_critic::{ActorCritic, Enough, Plan};
+use super::actor_critic::ActorCritic;
 use super::checks::within;
 use super::network_settings::{NetworkSettings, NormaliseSettings};
 use super::optimiser::OptimiserSettings;
+use super::plan::{Enough, Plan};
 use super::prior::AdviceSettings;
 use crate::base::{Learner, Space};
 use crate::scenario::{Kind, ScenarioError, Section, Settings, SettingsType};

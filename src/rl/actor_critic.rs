@@ -14,78 +14,31 @@ use super::checks::{array, check_finite, check_head, head};
 use super::constraint::{Constraint, Gathered};
 use super::experience::Experience;
 use super::network::{Trace, Worker, over_chunks};
-use super::network_settings::{NetworkSettings, NormaliseSettings};
+use super::network_settings::NetworkSettings;
 use super::normalise::{Moments, ReturnScale};
 use super::objective::{Shares, explained_variance, mean_and_deviation, surrogate};
-use super::optimiser::{Adam, OptimiserSettings, clipping};
-use super::prior::{self, Advice, AdviceSettings, Pull};
+use super::optimiser::{Adam, clipping};
+use super::plan::{Enough, Plan};
+use super::prior::{self, Advice, Pull};
 use super::sight::Sight;
 use crate::base::{
-    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LimitState, Outcome, Policy, PolicyError,
-    PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
+    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, LimitState, Outcome, Policy,
+    PolicyError, PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
 };
 
-/// When transitions have been gathered for long enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Enough {
-    /// So many transitions.
-    Transitions(u64),
-    /// So many whole episodes.
-    Episodes(u64),
-}
-
-/// How one algorithm learns, read from its settings.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The algorithm's name.
-    pub kind: &'static str,
-    /// The networks.
-    pub network: NetworkSettings,
-    /// The steps.
-    pub optimiser: OptimiserSettings,
-    /// What is brought to one scale.
-    pub normalise: NormaliseSettings,
-    /// How long transitions are gathered.
-    pub enough: Enough,
-    /// How often the rollout is gone through.
-    pub epochs: u32,
-    /// Transitions of a gradient step; 0: all.
-    pub minibatch: usize,
-    /// γ.
-    pub discount: f64,
-    /// λ of generalised advantage estimation; 1: what came minus what was expected.
-    pub lambda: f64,
-    /// How far the policy may move from the one that decided; `None`: the plain policy gradient.
-    pub clip: Option<f32>,
-    /// Stop an update beyond this divergence.
-    pub divergence_max: Option<f64>,
-    /// Factor of the entropy.
-    pub entropy: f32,
-    /// Factor of the squared error of values.
-    pub value_factor: f32,
-    /// Bring advantages of a gradient step to mean 0 and variance 1.
-    pub normalise_advantages: bool,
-    /// Learn at all.
-    pub learn: bool,
-    /// A prior of the policy.
-    pub advice: Option<AdviceSettings>,
-    /// Values of what agents see and of what only a critic sees, instead of the former alone.
-    pub central: bool,
-}
-
 const WEIGHTS: Purpose = Purpose::named("rl.actor_critic.weights");
-const DRAW: Purpose = Purpose::named("rl.actor_critic.draw");
+pub(super) const DRAW: Purpose = Purpose::named("rl.actor_critic.draw");
 const SHUFFLE: Purpose = Purpose::named("rl.actor_critic.shuffle");
 
 /// Rows of a decision that are computed together.
 const DECIDE_ROWS: usize = 256;
 
-/// The networks at the start; which they are depends on the run's chance alone.
-fn begin(plan: &Plan, space: &Space, chance: Chance) -> [Box<dyn Approximator>; 2] {
+/// The networks at the start; which they are depends on the run's chance and the pair's number alone.
+pub(super) fn begin(plan: &Plan, space: &Space, chance: Chance, pair: u64) -> [Box<dyn Approximator>; 2] {
     let (features, outputs) = (space.features.len(), space.menu.len());
     // A policy that begins near chance, and values near zero.
-    let policy = plan.network.build(features, outputs, 0.01, (chance, WEIGHTS, 0));
-    let key = (chance, WEIGHTS, 1);
+    let policy = plan.network.build(features, outputs, 0.01, (chance, WEIGHTS, 2 * pair));
+    let key = (chance, WEIGHTS, 2 * pair + 1);
     let value = if plan.central {
         // One row of numbers: whatever reads a history reads it for the policy alone.
         let dense = NetworkSettings { history: 1, encoder: None, ..plan.network.clone() };
@@ -126,7 +79,7 @@ impl Policy for Published {
 
     fn decide(&self, decisions: &DecisionBatch<'_>, actions: &mut [Action]) -> Result<(), PolicyError> {
         let network = self.network.get_or_init(|| {
-            let [policy, _] = begin(&self.plan, &self.space, decisions.chance);
+            let [policy, _] = begin(&self.plan, &self.space, decisions.chance, 0);
             policy
         });
         let (inputs, stride) = (network.inputs(), network.stride());
@@ -142,37 +95,42 @@ impl Policy for Published {
             for ((row, action), odds) in (first..).zip(actions).zip(outputs.chunks(stride)) {
                 let legal = decisions.legal[row];
                 let odds = self.pull.mixed(odds, decisions.advice(row), &mut mixed);
-                if self.greedy {
-                    let better =
-                        |best: Action, next: Action| if odds[next.index()] > odds[best.index()] { next } else { best };
-                    *action = legal.iter().reduce(better).expect("something is legal");
-                    continue;
-                }
-                let mut left: f32 = decisions.chance.draw(DRAW, decisions.tick, decisions.agents[row]).random();
-                let shares = Shares::of(odds, legal);
-                *action = legal.nth(0).expect("something is legal");
-                for candidate in legal.iter() {
-                    left -= shares.probability(odds, candidate);
-                    if left < 0.0 {
-                        *action = candidate;
-                        break;
-                    }
-                }
+                let uniform =
+                    (!self.greedy).then(|| decisions.chance.draw(DRAW, decisions.tick, decisions.agents[row]).random());
+                *action = choose(odds, legal, uniform);
             }
         }
         Ok(())
     }
 }
 
+/// The action that a number drawn from [0, 1) stands for under these odds, or without one the likeliest.
+pub(super) fn choose(odds: &[f32], legal: LegalActions, uniform: Option<f32>) -> Action {
+    let Some(mut left) = uniform else {
+        let better = |best: Action, next: Action| if odds[next.index()] > odds[best.index()] { next } else { best };
+        return legal.iter().reduce(better).expect("something is legal");
+    };
+    let shares = Shares::of(odds, legal);
+    for candidate in legal.iter() {
+        left -= shares.probability(odds, candidate);
+        if left < 0.0 {
+            return candidate;
+        }
+    }
+    legal.nth(0).expect("something is legal")
+}
+
 /// The two networks and what their optimisers remember.
 #[derive(Clone)]
-struct Brain {
-    networks: [Box<dyn Approximator>; 2],
-    adams: [Adam; 2],
+pub(super) struct Brain {
+    /// Of the policy and of values.
+    pub networks: [Box<dyn Approximator>; 2],
+    /// Of the same.
+    pub adams: [Adam; 2],
 }
 
 impl Brain {
-    fn new(networks: [Box<dyn Approximator>; 2]) -> Self {
+    pub fn new(networks: [Box<dyn Approximator>; 2]) -> Self {
         let adams = [Adam::new(&*networks[0]), Adam::new(&*networks[1])];
         Self { networks, adams }
     }
@@ -187,7 +145,7 @@ pub struct ActorCritic {
     advice: Option<Advice>,
     constraint: Option<Box<dyn Constraint>>,
     central: Option<Central>,
-    moments: Option<Moments>,
+    pub(super) moments: Option<Moments>,
     scale: Option<ReturnScale>,
     published: Arc<Published>,
     counts: Counts,
@@ -242,10 +200,10 @@ struct Lessons {
 impl ActorCritic {
     /// A learner that has learned nothing.
     #[must_use]
-    pub fn new(plan: Plan, space: Space) -> Self {
+    pub fn new(plan: impl Into<Arc<Plan>>, space: Space) -> Self {
+        let plan: Arc<Plan> = plan.into();
         let features = space.features.len();
         let width = plan.network.sight(features).width();
-        let plan = Arc::new(plan);
         let moments = plan.normalise.observations.then(|| Moments::new(features));
         let published = Published {
             plan: Arc::clone(&plan),
@@ -283,6 +241,27 @@ impl ActorCritic {
         self.constraint.as_ref().is_none_or(|constraint| !constraint.draws())
     }
 
+    /// Whether the next transition may be the one after which a rollout is learned from.
+    pub(super) fn is_due(&self) -> bool {
+        match self.plan.enough {
+            Enough::Transitions(count) => self.rollout.len() as u64 + 1 >= count,
+            Enough::Episodes(count) => self.counts.episodes + 1 >= count,
+        }
+    }
+
+    /// Learns with networks that are kept elsewhere.
+    pub(super) fn learn_with(
+        &mut self,
+        brain: &mut Option<Brain>,
+        batch: &TransitionBatch<'_>,
+    ) -> Result<LearnStats, LearnError> {
+        std::mem::swap(&mut self.brain, brain);
+        let outcome = self.learn(batch);
+        std::mem::swap(&mut self.brain, brain);
+        self.publish();
+        outcome
+    }
+
     fn publish(&mut self) {
         self.published = Arc::new(self.publication(!self.plan.learn && self.deploys_greedily()));
     }
@@ -317,7 +296,7 @@ impl ActorCritic {
     /// Learns from the rollout, and forgets it.
     fn update(&mut self, batch: &TransitionBatch<'_>, stats: &mut LearnStats) -> Result<(), LearnError> {
         let plan = Arc::clone(&self.plan);
-        let brain = self.brain.get_or_insert_with(|| Brain::new(begin(&plan, &self.space, batch.chance)));
+        let brain = self.brain.get_or_insert_with(|| Brain::new(begin(&plan, &self.space, batch.chance, 0)));
         let sight = plan.network.sight(self.space.features.len());
         let rollout = &self.rollout;
         let rows = rollout.len();
@@ -436,6 +415,56 @@ impl ActorCritic {
         let mean = |sum: f64| sum / steps.max(1) as f64;
         (stats.loss, stats.entropy, stats.divergence) = (mean(loss), mean(entropy), mean(divergence));
         Ok(())
+    }
+
+    /// What is saved beside the networks.
+    pub(super) fn save_rest(&self) -> Vec<TensorData> {
+        let Counts { transitions, updates, steps, episodes, renewed, tick } = self.counts;
+        let counts = [u64::from(self.brain.is_some()), transitions, updates, steps, episodes, renewed, tick];
+        let values = counts.map(|count| count as f64).to_vec();
+        let mut tensors = vec![TensorData { name: "counts".into(), shape: vec![values.len()], values }];
+        tensors.extend(self.rollout.save("rollout"));
+        tensors.extend(self.advice.as_ref().map(Advice::save));
+        tensors.extend(self.constraint.iter().flat_map(|constraint| constraint.save(&self.plan)));
+        tensors.extend(self.central.iter().flat_map(Central::save));
+        tensors.extend(self.moments.as_ref().map(|moments| moments.save("observations")));
+        tensors.extend(self.scale.iter().flat_map(|scale| scale.save("rewards")));
+        tensors
+    }
+
+    /// Takes over what [`Self::save_rest`] saved; says whether networks were saved with it.
+    pub(super) fn load_rest(&mut self, file: &PolicyFile) -> Result<bool, PolicyFileError> {
+        let counts = array(file, "counts", &[7])?;
+        let features = self.space.features.len();
+        let width = self.plan.network.sight(features).width();
+        let rollout = Experience::load("rollout", width, usize::MAX, file)?;
+        if rollout.actions.iter().any(|&action| usize::from(action) >= self.space.menu.len()) {
+            return Err(PolicyFileError::Mismatch {
+                what: "actions of kept transitions",
+                saved: "an action beyond the menu".into(),
+                needed: format!("actions below {}", self.space.menu.len()),
+            });
+        }
+        let load = |_: &Advice| Advice::load(self.space.menu.len(), rollout.len(), file);
+        let advice = self.advice.as_ref().map(load).transpose()?;
+        if let Some(constraint) = &mut self.constraint {
+            constraint.load(&self.plan, rollout.len(), file)?;
+        }
+        let moments = self.moments.as_ref().map(|_| Moments::load("observations", features, file)).transpose()?;
+        let scale = self.scale.as_ref().map(|_| ReturnScale::load("rewards", file)).transpose()?;
+        let central = self.central.as_ref().map(|central| central.load(rollout.len(), file)).transpose()?;
+        let count = |place: usize| counts[place] as u64;
+        self.counts = Counts {
+            transitions: count(1),
+            updates: count(2),
+            steps: count(3),
+            episodes: count(4),
+            renewed: count(5),
+            tick: count(6),
+        };
+        (self.rollout, self.central, self.moments) = (rollout, central, moments);
+        (self.scale, self.advice) = (scale, advice);
+        Ok(count(0) == 1)
     }
 
     fn head(&self) -> PolicyFile {
@@ -614,7 +643,7 @@ impl Learner for ActorCritic {
     fn save(&self) -> PolicyFile {
         let mut file = self.head();
         // Before the first update the weights are those that any run begins with; here those of chance 0.
-        let fresh = || Brain::new(begin(&self.plan, &self.space, Chance::new(0)));
+        let fresh = || Brain::new(begin(&self.plan, &self.space, Chance::new(0), 0));
         let brain = self.brain.clone().unwrap_or_else(fresh);
         for (name, network, adam) in
             [("policy", &*brain.networks[0], &brain.adams[0]), ("value", &*brain.networks[1], &brain.adams[1])]
@@ -622,60 +651,22 @@ impl Learner for ActorCritic {
             file.tensors.extend(network.save(name, network.parameters()));
             file.tensors.extend(adam.save(&format!("adam.{name}"), network));
         }
-        let Counts { transitions, updates, steps, episodes, renewed, tick } = self.counts;
-        let counts = [u64::from(self.brain.is_some()), transitions, updates, steps, episodes, renewed, tick];
-        let values = counts.map(|count| count as f64).to_vec();
-        file.tensors.push(TensorData { name: "counts".into(), shape: vec![values.len()], values });
-        file.tensors.extend(self.rollout.save("rollout"));
-        file.tensors.extend(self.advice.as_ref().map(Advice::save));
-        file.tensors.extend(self.constraint.iter().flat_map(|constraint| constraint.save(&self.plan)));
-        file.tensors.extend(self.central.iter().flat_map(Central::save));
-        file.tensors.extend(self.moments.as_ref().map(|moments| moments.save("observations")));
-        file.tensors.extend(self.scale.iter().flat_map(|scale| scale.save("rewards")));
+        file.tensors.extend(self.save_rest());
         file.tensors.sort_by(|left, right| left.name.cmp(&right.name));
         file
     }
 
     fn load(&mut self, file: &PolicyFile) -> Result<(), PolicyFileError> {
         check_head(file, &self.head(), "networks or normalisers")?;
-        let mut brain = Brain::new(begin(&self.plan, &self.space, Chance::new(0)));
+        let mut brain = Brain::new(begin(&self.plan, &self.space, Chance::new(0), 0));
         for (place, name) in ["policy", "value"].into_iter().enumerate() {
             let network = &mut brain.networks[place];
             let loaded = network.load(name, file)?;
             network.parameters_mut().copy_from_slice(&loaded);
             brain.adams[place] = Adam::load(&format!("adam.{name}"), &**network, file)?;
         }
-        let counts = array(file, "counts", &[7])?;
-        let features = self.space.features.len();
-        let width = self.plan.network.sight(features).width();
-        let rollout = Experience::load("rollout", width, usize::MAX, file)?;
-        if rollout.actions.iter().any(|&action| usize::from(action) >= self.space.menu.len()) {
-            return Err(PolicyFileError::Mismatch {
-                what: "actions of kept transitions",
-                saved: "an action beyond the menu".into(),
-                needed: format!("actions below {}", self.space.menu.len()),
-            });
-        }
-        let load = |_: &Advice| Advice::load(self.space.menu.len(), rollout.len(), file);
-        let advice = self.advice.as_ref().map(load).transpose()?;
-        if let Some(constraint) = &mut self.constraint {
-            constraint.load(&self.plan, rollout.len(), file)?;
-        }
-        let moments = self.moments.as_ref().map(|_| Moments::load("observations", features, file)).transpose()?;
-        let scale = self.scale.as_ref().map(|_| ReturnScale::load("rewards", file)).transpose()?;
-        let central = self.central.as_ref().map(|central| central.load(rollout.len(), file)).transpose()?;
-        let count = |place: usize| counts[place] as u64;
-        self.counts = Counts {
-            transitions: count(1),
-            updates: count(2),
-            steps: count(3),
-            episodes: count(4),
-            renewed: count(5),
-            tick: count(6),
-        };
-        self.brain = (count(0) == 1).then_some(brain);
-        (self.rollout, self.central, self.moments) = (rollout, central, moments);
-        (self.scale, self.advice) = (scale, advice);
+        let learned = self.load_rest(file)?;
+        self.brain = learned.then_some(brain);
         self.publish();
         Ok(())
     }

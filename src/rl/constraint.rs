@@ -1,8 +1,8 @@
 //! What an actor and critic asks of an algorithm that learns under constraints: to change advantages before the policy
 //! learns from them, and to be kept and loaded with the rest.
 
-use super::actor_critic::Plan;
 use super::experience::Experience;
+use super::plan::Plan;
 use crate::base::{LearnError, LimitState, PolicyFile, PolicyFileError, TensorData, TransitionBatch};
 
 /// A rollout that is about to be learned from.

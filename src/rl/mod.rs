@@ -18,6 +18,8 @@ mod encoder;
 mod encoder_kernels;
 mod expected_sarsa;
 mod experience;
+mod independent;
+mod ippo;
 mod kernels;
 mod layer_norm;
 mod layers;
@@ -27,6 +29,7 @@ mod network_settings;
 mod normalise;
 mod objective;
 mod optimiser;
+mod plan;
 mod ppo;
 mod ppo_lagrangian;
 mod prior;
@@ -35,13 +38,14 @@ mod reinforce;
 mod replay;
 mod sarsa;
 mod sight;
+mod stacked;
 mod tabular;
 mod value_iteration;
 
 use crate::base::{Learner, Space};
 use crate::scenario::{Kind, ScenarioError, Section};
 
-pub use actor_critic::{ActorCritic, Enough, Plan};
+pub use actor_critic::ActorCritic;
 pub use approximator::{Approximator, SlabArray};
 pub use bank::{Bank, BankWeights};
 pub use candle::CandleNetwork;
@@ -51,11 +55,13 @@ pub use double_q::DoubleQ;
 pub use dqn::{Dqn, DqnSettings, PrioritySettings};
 pub use encoder::{EncoderSizes, TransformerEncoder};
 pub use expected_sarsa::ExpectedSarsa;
+pub use independent::Independent;
 pub use kernels::{Nonlinearity, Product, padded};
 pub use layers::{Layers, Trace};
 pub use network::{Network, Worker, begin_parameters, over_chunks};
 pub use network_settings::{Activation, EncoderSettings, Engine, NetworkSettings, NormaliseSettings};
 pub use optimiser::{Adam, OptimiserSettings, Schedule};
+pub use plan::{Enough, Plan};
 pub use prior::AdviceSettings;
 pub use q_learning::{KIND as Q_LEARNING, QLearning};
 pub use replay::Priorities;
@@ -82,6 +88,7 @@ pub static ALGORITHMS: &[Algorithm] = &[
     tabular::<double_q::OthersBest>(),
     Algorithm { kind: &ppo::KIND, build: ppo::build, load_from: ppo::load_from },
     Algorithm { kind: &ppo_lagrangian::KIND, build: ppo_lagrangian::build, load_from: ppo_lagrangian::load_from },
+    Algorithm { kind: &ippo::KIND, build: ippo::build, load_from: ppo::load_from },
     Algorithm { kind: &mappo::KIND, build: mappo::build, load_from: ppo::load_from },
     Algorithm { kind: &a2c::KIND, build: a2c::build, load_from: a2c::load_from },
     Algorithm { kind: &dqn::KIND, build: dqn::build, load_from: dqn::load_from },

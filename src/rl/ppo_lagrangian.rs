@@ -17,12 +17,13 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::actor_critic::{ActorCritic, Plan, advantages};
+use super::actor_critic::{ActorCritic, advantages};
 use super::approximator::Approximator;
 use super::checks::{array, finite};
 use super::constraint::{Constraint, Gathered};
 use super::network::{Trace, Worker, over_chunks};
 use super::optimiser::{Adam, clipping};
+use super::plan::Plan;
 use super::ppo::{self, PpoSettings};
 use crate::base::{
     AgentId, Chance, LearnError, Learner, LimitState, Outcome, PolicyFile, PolicyFileError, Purpose, Space, TensorData,

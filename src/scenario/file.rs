@@ -152,7 +152,8 @@ pub struct AgentGroup {
     #[schemars(extend("uniqueItems" = true))]
     pub compare: Vec<String>,
     /// The policy that takes over from the tick at which the budget of a language model that `policy` asks is spent;
-    /// the run stops there where it is left away.
+    /// what the domain has the group choose by that model is then left to equal odds. The run stops there where it is
+    /// left away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("pattern" = super::words::NAME_PATTERN))]
     pub fallback: Option<String>,

@@ -47,7 +47,8 @@ pub enum Remember {
     Run,
 }
 
-/// What a model may take. When it is spent, groups with `fallback` go on by that policy, and otherwise the run stops.
+/// What a model may take. When it is spent, groups with `fallback` go on by that policy and by readings that say
+/// nothing, and otherwise the run stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use bevy_ecs::resource::Resource;
-use bevy_ecs::system::{Res, ResMut};
+use bevy_ecs::system::{Query, Res, ResMut};
 
+use super::components::Agent;
 use super::failure::{Failure, SimError};
 use super::now::Now;
-use crate::base::{AgentId, Answer, LanguageError, LanguageService, LanguageUsage, Reply, Request, Tick};
+use super::population::{Directory, Population};
+use crate::base::{AgentId, Answer, LanguageError, LanguageService, LanguageUsage, Reply, Request, Tick, TokenCount};
 
 /// A request's place in the queue of its phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +65,22 @@ impl LanguageQueue {
     }
 }
 
-/// The system of [`super::Phase::Read`] and [`super::Phase::Word`].
+/// The system of [`super::Phase::Read`] and [`super::Phase::Word`]. Where a model's budget is spent, agents of groups
+/// that declare a `fallback` get even answers to what they choose from; the run stops where anybody else asks, or
+/// for anything else.
 pub(super) fn answer_requests(
     now: Res<Now>,
     language: Res<Language>,
     failure: Res<Failure>,
+    directory: Res<Directory>,
+    population: Res<Population>,
+    asking: Query<&Agent>,
     mut queue: ResMut<LanguageQueue>,
 ) {
+    let goes_on = |agent: &AgentId| {
+        let agent = directory.entity(*agent).and_then(|entity| asking.get(entity).ok());
+        agent.is_some_and(|agent| population.groups[usize::from(agent.group)].goes_on)
+    };
     let asked = std::mem::take(&mut queue.asked);
     queue.replies.clear();
     queue.replies.resize(asked.len(), None);
@@ -78,7 +89,17 @@ pub(super) fn answer_requests(
     for group in order.chunk_by(|&left, &right| asked[left].1 == asked[right].1) {
         let agents: Vec<AgentId> = group.iter().map(|&ticket| asked[ticket].0).collect();
         let requests: Vec<Request> = group.iter().map(|&ticket| asked[ticket].2.clone()).collect();
-        match language.ask(now.tick, asked[group[0]].1, &agents, &requests) {
+        let model = asked[group[0]].1;
+        let mut answered = language.ask(now.tick, model, &agents, &requests);
+        if matches!(answered, Err(LanguageError::BudgetSpent { .. }))
+            && agents.iter().all(goes_on)
+            && let Some(even) = requests.iter().map(Request::even_answer).collect::<Option<Vec<Answer>>>()
+        {
+            language.0.answered_evenly(model, even.len() as u64);
+            let reply = |answer| Reply { answer, tokens: TokenCount::default(), remembered: false };
+            answered = Ok(even.into_iter().map(reply).collect());
+        }
+        match answered {
             Ok(replies) => {
                 for (&ticket, reply) in group.iter().zip(replies) {
                     queue.replies[ticket] = Some(reply);

@@ -264,8 +264,10 @@ impl Minds {
         if let Some(histories) = &mut entry.histories {
             histories.leave(agent);
         }
-        if let Mind::Language(mind) = &mut entry.mind {
-            mind.leave(agent);
+        match &mut entry.mind {
+            Mind::Fixed(_) => {}
+            Mind::Learning(learner) => learner.leave(agent),
+            Mind::Language(mind) => mind.leave(agent),
         }
         if let Some(returns) = &mut entry.returns {
             returns.leave(agent);

@@ -35,6 +35,8 @@ pub struct Group {
     pub count: u32,
     /// Every how many ticks they decide.
     pub decide_every: u32,
+    /// Whether it goes on when a model's budget is spent: it declares a `fallback`.
+    pub goes_on: bool,
 }
 
 /// The living, by id.

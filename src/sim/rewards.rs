@@ -259,12 +259,14 @@ pub(super) fn credit_rewards(
             pace.last = None;
         }
         let value = rewards.own(agent.group, value, &terms);
-        if !value.is_finite() || terms != [0.0; RewardTerms::MAX] {
-            let names = &minds.entries[usize::from(slot.policy)].space.terms;
-            if let Err(error) = check_reward(now.tick, agent.id, value, (&terms, names)) {
-                failure.set(error);
-                return;
+        if (!value.is_finite() || terms != [0.0; RewardTerms::MAX])
+            && let Err(error) = {
+                let names = &minds.entries[usize::from(slot.policy)].space.terms;
+                check_reward(now.tick, agent.id, value, (&terms, names))
             }
+        {
+            failure.set(error);
+            return;
         }
         credits.push(Credit { agent: agent.id, group: agent.group, slot: *slot, value, outcome, terms });
     }

@@ -127,6 +127,7 @@ pub(super) fn population_of(scenario: &Scenario, personas: &BTreeMap<String, Vec
             capabilities: group.capabilities.clone(),
             count: group.count,
             decide_every: group.decide_every,
+            goes_on: group.fallback.is_some(),
         };
         if let Some(personas) = personas.get(&group.name).filter(|personas| !personas.is_empty()) {
             let member = |one: &Persona| Member {

@@ -230,6 +230,8 @@ fn help_tells_every_flag() {
             ]
             .concat(),
         ),
+        (&["train"], [&scenario[..], &common, &["--out", "--resume", "--json"]].concat()),
+        (&["evaluate"], [&scenario[..], &common, &["--policies", "--seeds", "--out", "--json"]].concat()),
         (&["check"], [&scenario[..], &["--resolved"]].concat()),
         (&["verify"], [&common[..], &["<RUN>", "--replay"]].concat()),
         (&["bench", "llm"], [&common[..], &["--model", "--repetitions", "--json"]].concat()),

@@ -6,7 +6,7 @@ mod policies;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use llmagentos::app::kinds;
+use llmagentos::app::{comparison_spec, evaluation_columns, interval_columns, kinds, seed_columns};
 use llmagentos::domains::DOMAINS;
 use llmagentos::record::{Column, TableSpec};
 use llmagentos::scenario::{Kind, Scenario, Section, json_schema};
@@ -140,7 +140,8 @@ fn every_column_is_documented() {
         let page = format!("domains/{}.md", domain.kind().name);
         missing.extend(undocumented(&page, domain.tables().into_iter().flat_map(|table| table.columns)));
     }
-    let engine = tables_of(&[]).into_iter().flat_map(|table| table.columns);
+    let commands = [comparison_spec(), evaluation_columns(), seed_columns(), interval_columns()];
+    let engine = tables_of(&[]).into_iter().chain(commands).flat_map(|table| table.columns);
     missing.extend(undocumented("RUN_FOLDER.md", engine));
     assert!(missing.is_empty(), "columns without documentation:\n{}", missing.join("\n"));
 }

@@ -137,7 +137,7 @@ fn a_budget_ends_where_it_says() {
         assert!(last.contains("\"small\"") && last.contains(&unit.to_string()), "{last}");
         assert_eq!(model.0.lock().expect("no thread panicked").iter().sum::<usize>(), fresh, "{budget:?}");
         assert_eq!(live.usage().fresh() as usize, fresh, "{budget:?}");
-        assert_eq!(live.spent(), [("small".to_owned(), Spent { tick: Tick(tick), unit })], "{budget:?}");
+        assert_eq!(live.spent(), [("small".to_owned(), Spent { tick: Tick(tick), unit, evenly: 0 })], "{budget:?}");
         assert!(transcript.text().lines().last().expect("a line").ends_with(&format!("\"spent\":\"{unit}\"}}")));
         // From then on nothing is answered, known or not, and nothing written.
         let written = transcript.text();
@@ -195,6 +195,56 @@ fn a_spent_budget_leaves_a_whole_run_and_says_so() {
     for more in [&[][..], &["--replay"]] {
         let (stdout, stderr, code) = said(&llmagentos(&[&["verify", run, "--quiet"][..], more].concat()));
         assert_eq!(code, 0, "{stdout}{stderr}");
+    }
+}
+
+#[test]
+fn what_the_world_reads_is_left_to_equal_odds_where_groups_go_on() {
+    let place = TempDir::new().unwrap();
+    let mut runs = Vec::new();
+    for threads in ["1", "2", "8"] {
+        let out = place.path().join(threads);
+        let (stdout, stderr, code) = said(&llmagentos(&[
+            "run",
+            SERVICE_DESK,
+            "--set",
+            "agents.service.fallback=first_guess",
+            "--set",
+            "agents.specialist.fallback=specialist",
+            "--set",
+            "llm.small.budget.calls=30",
+            "--no-compare",
+            "--threads",
+            threads,
+            "--out",
+            out.to_str().unwrap(),
+        ]));
+        assert_eq!(code, 0, "{stderr}");
+        assert!(stderr.contains("readings and choices of words were left to equal odds"), "{stderr}");
+        runs.push(PathBuf::from(stdout.lines().last().expect("the folder is printed")));
+    }
+    let first = contents(&runs[0]);
+    assert!(runs[1..].iter().all(|run| contents(run) == first), "threads must not matter");
+
+    let manifest = json(runs[0].join("manifest.json"));
+    let spent = &manifest["budgets_spent"][0];
+    assert_eq!((&spent["unit"], &spent["stopped"]), (&"calls".into(), &false.into()));
+    assert!(spent["answered_evenly"].as_u64().expect("a count") > 100, "{spent}");
+    assert_eq!(manifest["ticks"], 400);
+    let row = &manifest["language"][0];
+    let number = |key: &str| row[key].as_u64().expect("a count");
+    assert_eq!(number("calls") - number("deduplicated") - number("remembered"), 30, "no call more than the budget");
+
+    let (stdout, stderr, code) = said(&llmagentos(&["verify", runs[0].to_str().unwrap(), "--quiet", "--replay"]));
+    assert_eq!(code, 0, "{stdout}{stderr}");
+
+    // One group that does not go on stops the run, and so do words that have no even answer.
+    for more in [&[][..], &["--set", "agents.specialist.fallback=specialist", "--set", "domain.words=write"]] {
+        let out = place.path().join("stops");
+        let arguments = ["--set", "agents.service.fallback=first_guess", "--set", "llm.small.budget.calls=30"];
+        let end = ["--no-compare", "--out", out.to_str().unwrap()];
+        let (_, stderr, code) = said(&llmagentos(&[&["run", SERVICE_DESK][..], &arguments, more, &end].concat()));
+        assert_eq!(code, 5, "{more:?}: {stderr}");
     }
 }
 

@@ -7,6 +7,7 @@ mod learning;
 mod mail_and_population;
 mod pace;
 mod phases;
+mod unsound;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

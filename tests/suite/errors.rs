@@ -241,6 +241,81 @@ fn saved_policies_that_do_not_fit() {
     run_into(&place.path("more"), SERVICE_DESK, &["--ticks", "50", "--no-compare", "--set", &load(&run)]);
 }
 
+const CLIFF: &str = "tests/suite/data/cliff.toml";
+
+#[test]
+fn policies_that_cannot_be_trained_or_evaluated() {
+    let place = Place::new();
+    let out = place.path("out");
+    let out = text(&out);
+    let with = |command: &str, more: &[&str], fragments: &[&str]| {
+        fails(&[&[command, CLIFF, "--quiet", "--out", out], more].concat(), 2, fragments);
+        let left = fs::read_dir(out).map(|entries| entries.flatten().count()).unwrap_or_default();
+        assert_eq!(left, 0, "{command} {more:?} left something");
+    };
+    with("evaluate", &[], &["policy \"walk\" learns, and nothing says what it has learned", "--policies"]);
+    let missing = place.path("none");
+    with("evaluate", &["--policies", text(&missing)], &["none: there is no such folder", "`llmagentos train`"]);
+    with("train", &["--resume", text(&missing)], &["none: there is no such folder", "`llmagentos train`"]);
+    let file = place.file("file", "");
+    with("evaluate", &["--policies", text(&file)], &["file: is a file, not a folder"]);
+    let empty = place.path("empty");
+    fs::create_dir_all(&empty).unwrap();
+    with("evaluate", &["--policies", text(&empty)], &["empty: holds no policies/NAME.safetensors"]);
+    with("train", &["--resume", text(&empty)], &["empty: holds no checkpoint/NAME.safetensors"]);
+    with("evaluate", &["--seeds", "0"], &["0 is not in 1..=10000"]);
+    with("train", &["--set", "train.evaluate_seeds=0"], &["`train.evaluate_seeds` is 0", "from 1 to 1000"]);
+    with("train", &["--set", "train.patients=3"], &["has no key `patients`", "did you mean `patience`?"]);
+    with(
+        "train",
+        &["--set", "train.measure=cliff_walking: retrun"],
+        &["no measure of the summary is called \"cliff_walking: retrun\"", "did you mean `cliff_walking: return`?"],
+    );
+    with("train", &["--set", "agents.cliff_walking.policy=random"], &["no group decides by a policy that learns"]);
+    with("train", &["--set", "policy.walk.learning_rate=10"], &["10 is outside (0, 1]", "give a number in (0, 1]"]);
+
+    // What another policy learned, of another name, another state or half of a file.
+    let runs = place.path("runs");
+    let trained = said(&llmagentos(&["train", CLIFF, "--quiet", "--ticks", "20", "--out", text(&runs)]));
+    let trained = PathBuf::from(trained.0.lines().last().expect("a folder"));
+    let fewer = r#"policy.walk.state=[{ feature = "place", levels = 40 }]"#;
+    let saved = ["policy \"walk\" cannot start from", "states differ"];
+    with("evaluate", &["--policies", text(&trained), "--set", fewer], &saved);
+    with("train", &["--resume", text(&trained), "--set", fewer], &saved);
+    let kind = ["policy \"walk\" cannot start from", "algorithms differ: it was saved with \"q_learning\""];
+    with("evaluate", &["--policies", text(&trained), "--set", "policy.walk.kind=sarsa"], &kind);
+    let policy = trained.join("policies/walk.safetensors");
+    let whole = fs::read(&policy).expect("a policy");
+    fs::write(&policy, &whole[..whole.len() - 9]).unwrap();
+    with("evaluate", &["--policies", text(&trained)], &["policy \"walk\" cannot start from", "not a safetensors file"]);
+    fs::rename(&policy, policy.with_file_name("run.safetensors")).unwrap();
+    with(
+        "evaluate",
+        &["--policies", text(&trained)],
+        &["its policies/ has no walk.safetensors for the scenario's policy \"walk\", only the policies run"],
+    );
+    let load = format!("policy.walk.load={}", trained.display());
+    with("run", &["--set", &load], &["walk.safetensors: there is no such file; the folder has the policies run"]);
+}
+
+#[test]
+fn networks_that_cannot_be_trained() {
+    let scenario = "scenarios/reference/cart_pole_dqn.toml";
+    let check = |setting: &str, fragments: &[&str]| fails(&["check", scenario, "--set", setting], 2, fragments);
+    check("policy.balance.optimiser.learning_rate=10", &["learning_rate", "10"]);
+    // Refused while the scenario is checked: nothing was allocated by then.
+    check("policy.balance.replay=1000000000", &["1000000000 transitions take", "this machine has", "keep fewer"]);
+    let place = Place::new();
+    let out = place.path("out");
+    let run = ["train", scenario, "--quiet", "--ticks", "40", "--out", text(&out)];
+    let (stdout, stderr, code) = said(&llmagentos(&run));
+    assert_eq!(code, 0, "{stderr}");
+    let trained = stdout.lines().last().expect("a folder");
+    let narrow = ["--set", "policy.balance.network.hidden=[7]", "--policies", trained];
+    let evaluate = ["evaluate", scenario, "--quiet", "--out", text(&out)];
+    fails(&[&evaluate[..], &narrow].concat(), 2, &["policy \"balance\" cannot start from", "differ"]);
+}
+
 #[test]
 fn transcripts_of_another_run() {
     let place = Place::new();

@@ -2,7 +2,9 @@
 //! learn to hold a pole. The long experiments over five seeds are `cargo bench --bench learning`; figures in
 //! `docs/LEARNING.md`.
 
+mod bank;
 mod encoders;
 mod histories;
 mod networks;
 mod poles;
+mod teams;

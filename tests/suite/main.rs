@@ -28,4 +28,5 @@ mod reference_rl;
 mod rewards;
 mod scenario;
 mod support;
+mod training;
 mod tutoring;

@@ -91,13 +91,14 @@ impl CandleModel {
         let mut took: Vec<u32> = waiting.iter().map(|tokens| tokens.len() as u32).collect();
         let going = |number: &usize| !forms[*number].lock().unwrap_or_else(PoisonError::into_inner).0.is_done();
         let mut active: Vec<usize> = (0..forms.len()).filter(&going).collect();
+        let mut room = Vec::new();
         while !active.is_empty() {
             let pieces: Vec<Piece<'_>> = active
                 .iter()
                 .map(|number| Piece { sequence: filling[*number], tokens: &waiting[*number], all: false })
                 .collect();
             let states = self.append(sequences, &pieces)?;
-            let taken = self.with_logits(&states, |row, logits| {
+            let taken = self.with_logits(&states, &mut room, |row, logits| {
                 let mut form = forms[active[row]].lock().unwrap_or_else(PoisonError::into_inner);
                 let (filler, sampler) = &mut *form;
                 let mut first = None;

@@ -80,6 +80,7 @@ fn fetch_ahead<B: TileBlock>(block: &B, place: usize) {
     let bytes = size_of::<B>() / B::PARTS;
     let start = std::ptr::from_ref(block).cast::<i8>().wrapping_add(AHEAD + place * bytes);
     for line in (0..bytes).step_by(64) {
+        // A hint, which reads nothing: any address may be given.
         _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line));
     }
 }

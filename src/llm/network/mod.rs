@@ -189,8 +189,13 @@ impl Network {
     /// The logits for states of [`Self::forward`]: `vocabulary` numbers each.
     pub fn logits(&self, states: &[f32]) -> Result<Vec<f32>, LanguageError> {
         let mut logits = vec![0.0; states.len() / self.width * self.vocabulary];
-        self.weights.head.apply(&Activations::new(states, self.width), &mut logits)?;
+        self.write_logits(states, &mut logits)?;
         Ok(logits)
+    }
+
+    /// The same into memory that is there already; all of it is written.
+    pub fn write_logits(&self, states: &[f32], logits: &mut [f32]) -> Result<(), LanguageError> {
+        self.weights.head.apply(&Activations::new(states, self.width), logits)
     }
 
     fn embed(&self, rows: &[Row]) -> Result<Vec<f32>, LanguageError> {

@@ -12,7 +12,7 @@ use llmagentos::scenario::{Override, Scenario};
 use llmagentos::sim::{DomainData, Mind, Options, Simulation, spaces_of_policies};
 
 /// The reference world asks no language model.
-struct Silent;
+pub struct Silent;
 
 impl LanguageService for Silent {
     fn answer(&self, _: Tick, _: u16, _: &[AgentId], requests: &[Request]) -> Result<Vec<Reply>, LanguageError> {
