@@ -19,7 +19,7 @@ use rand::RngExt;
 
 use super::approximator::Approximator;
 use super::checks::{array, check_finite, check_head, head};
-use super::network::{Network, Trace, Worker, over_chunks};
+use super::network::{Trace, Worker, over_chunks};
 use super::objective::Shares;
 use super::optimiser::{Adam, clipping};
 use super::prior::likeliest;
@@ -51,10 +51,8 @@ const WEIGHTS: Purpose = Purpose::named("rl.distilled.weights");
 const SPOT_CHECK: Purpose = Purpose::named("rl.distilled.spot_check");
 const DRAW: Purpose = Purpose::named("rl.distilled.draw");
 
-fn begin(settings: &DistilledSettings, space: &Space, chance: Chance) -> Network {
-    let widths = settings.network.widths(space.features.len(), space.menu.len());
-    let gains = (std::f32::consts::SQRT_2, 0.01);
-    Network::new(&widths, settings.network.nonlinearity(), gains, (chance, WEIGHTS, 0))
+fn begin(settings: &DistilledSettings, space: &Space, chance: Chance) -> Box<dyn Approximator> {
+    settings.network.build(space.features.len(), space.menu.len(), 0.01, (chance, WEIGHTS, 0))
 }
 
 /// A network's likeliest legal action, and how likely it is.
@@ -68,7 +66,7 @@ struct Published {
     settings: Arc<DistilledSettings>,
     space: Space,
     /// Filled at the first decision where nothing was learned or loaded before.
-    network: OnceLock<Network>,
+    network: OnceLock<Box<dyn Approximator>>,
     /// Whether it may answer alone where it is sure.
     trusted: bool,
     /// Whether it answers alone everywhere.
@@ -76,7 +74,7 @@ struct Published {
 }
 
 impl Published {
-    /// The outputs for all rows, [`Network::stride`] numbers each.
+    /// The outputs for all rows, [`Approximator::stride`] numbers each.
     fn outputs(&self, decisions: &DecisionBatch<'_>) -> (Vec<f32>, usize) {
         let network = self.network.get_or_init(|| begin(&self.settings, &self.space, decisions.chance));
         let mut trace = Trace::default();
@@ -89,6 +87,10 @@ impl Published {
 }
 
 impl Policy for Published {
+    fn history(&self) -> usize {
+        self.settings.network.history as usize
+    }
+
     fn wants_advice(&self, decisions: &DecisionBatch<'_>, wanted: &mut [bool]) {
         if self.alone {
             return;
@@ -115,13 +117,13 @@ impl Policy for Published {
 /// The network and what its optimiser remembers.
 #[derive(Clone)]
 struct Brain {
-    network: Network,
+    network: Box<dyn Approximator>,
     adam: Adam,
 }
 
 impl Brain {
-    fn new(network: Network) -> Self {
-        let adam = Adam::new(&network);
+    fn new(network: Box<dyn Approximator>) -> Self {
+        let adam = Adam::new(&*network);
         Self { network, adam }
     }
 }
@@ -182,7 +184,7 @@ impl Distilled {
         };
         Self {
             brain: None,
-            examples: Examples::new(Self::widths(&space), settings.kept as usize),
+            examples: Examples::new(Self::widths(&settings, &space), settings.kept as usize),
             checks: VecDeque::new(),
             counts: Counts::default(),
             published: Arc::new(published),
@@ -192,8 +194,8 @@ impl Distilled {
         }
     }
 
-    fn widths(space: &Space) -> [usize; 2] {
-        [space.features.len(), space.menu.len()]
+    fn widths(settings: &DistilledSettings, space: &Space) -> [usize; 2] {
+        [settings.network.sight(space.features.len()).width(), space.menu.len()]
     }
 
     fn is_trusted(&self) -> bool {
@@ -213,7 +215,7 @@ impl Distilled {
 
     /// Compares the network's own answers with the advisor's, and keeps these to learn from.
     fn take_in(&mut self, batch: &TransitionBatch<'_>, stats: &mut LearnStats) {
-        let width = self.space.features.len();
+        let [width, _] = Self::widths(&self.settings, &self.space);
         let network =
             &self.brain.get_or_insert_with(|| Brain::new(begin(&self.settings, &self.space, batch.chance))).network;
         let mut trace = Trace::default();
@@ -241,12 +243,12 @@ impl Distilled {
         let (settings, examples) = (Arc::clone(&self.settings), &self.examples);
         let brain = self.brain.as_mut().expect("made when the first answer was taken in");
         let mut draw = batch.chance.keyed(DRAW, self.counts.updates, 0);
-        let mut gradients = vec![0.0; brain.network.parameters.len()];
+        let mut gradients = vec![0.0; brain.network.parameters().len()];
         let mut total = Sums::default();
         let rate = settings.optimiser.rate(self.counts.answers);
         for step in 0..settings.gradient_steps {
             let rows: Vec<usize> = (0..settings.minibatch).map(|_| draw.random_range(0..examples.len())).collect();
-            let network = &brain.network;
+            let network = &*brain.network;
             let sums = over_chunks(rows.len(), &mut gradients, &mut self.workers, |range, worker, slab| {
                 chunk(network, examples, &rows[range], 1.0 / rows.len() as f32, worker, slab)
             });
@@ -256,10 +258,10 @@ impl Distilled {
                 let steps = self.counts.steps + u64::from(step) + 1;
                 return Err(LearnError::Diverged { tick: batch.tick, steps });
             }
-            brain.adam.step(&settings.optimiser, rate, &mut brain.network, &gradients, clip);
+            brain.adam.step(&settings.optimiser, rate, &mut *brain.network, &gradients, clip);
         }
         self.counts.steps += u64::from(settings.gradient_steps);
-        if brain.network.parameters.iter().any(|value| !value.is_finite()) {
+        if brain.network.parameters().iter().any(|value| !value.is_finite()) {
             return Err(LearnError::Diverged { tick: batch.tick, steps: self.counts.steps });
         }
         self.counts.updates += 1;
@@ -272,13 +274,13 @@ impl Distilled {
     }
 
     fn head(&self) -> PolicyFile {
-        head(KIND.name, &self.space, serde_json::json!({ "network": self.settings.network }).to_string())
+        head(KIND.name, &self.space, serde_json::json!({ "network": self.settings.network.layout() }).to_string())
     }
 }
 
 /// The gradient of the cross-entropy of some answers.
 fn chunk(
-    network: &Network,
+    network: &dyn Approximator,
     examples: &Examples,
     rows: &[usize],
     weight: f32,
@@ -348,8 +350,8 @@ impl Learner for Distilled {
         // Before the first answer the weights are those that any run begins with; here those of chance 0.
         let fresh = || Brain::new(begin(&self.settings, &self.space, Chance::new(0)));
         let brain = self.brain.clone().unwrap_or_else(fresh);
-        file.tensors.extend(brain.network.save("policy", &brain.network.parameters));
-        file.tensors.extend(brain.adam.save("adam.policy", &brain.network));
+        file.tensors.extend(brain.network.save("policy", brain.network.parameters()));
+        file.tensors.extend(brain.adam.save("adam.policy", &*brain.network));
         let Counts { answers, fresh, updates, steps } = self.counts;
         let counts = [u64::from(self.brain.is_some()), answers, fresh, updates, steps];
         let array = |name: &str, values: Vec<f64>| TensorData { name: name.into(), shape: vec![values.len()], values };
@@ -363,12 +365,13 @@ impl Learner for Distilled {
     fn load(&mut self, file: &PolicyFile) -> Result<(), PolicyFileError> {
         check_head(file, &self.head(), "networks")?;
         let mut brain = Brain::new(begin(&self.settings, &self.space, Chance::new(0)));
-        brain.network.parameters = brain.network.load("policy", file)?;
-        brain.adam = Adam::load("adam.policy", &brain.network, file)?;
+        let loaded = brain.network.load("policy", file)?;
+        brain.network.parameters_mut().copy_from_slice(&loaded);
+        brain.adam = Adam::load("adam.policy", &*brain.network, file)?;
         let counts = array(file, "counts", &[5])?;
         let found = file.tensors.iter().find(|tensor| tensor.name == "checks").map_or(0, |tensor| tensor.values.len());
         let checks = array(file, "checks", &[found])?;
-        let examples = Examples::load(Self::widths(&self.space), self.settings.kept as usize, file)?;
+        let examples = Examples::load(Self::widths(&self.settings, &self.space), self.settings.kept as usize, file)?;
         let count = |place: usize| counts[place] as u64;
         self.counts = Counts { answers: count(1), fresh: count(2), updates: count(3), steps: count(4) };
         self.brain = (count(0) == 1).then_some(brain);

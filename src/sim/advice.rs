@@ -19,6 +19,8 @@ pub(super) struct Rows<'a> {
     pub now: Now,
     pub space: &'a Space,
     pub batch: &'a ObservationBatch,
+    /// What the policy decides by, row by row; more than `batch.features` where it has a history.
+    pub seen: &'a [f32],
     /// Empty where no row has words.
     pub words: &'a [Arc<str>],
 }
@@ -81,7 +83,9 @@ pub(super) fn advise(
     let due = rows.batch.due;
     let all: Vec<usize> = (0..due).collect();
     let mut wanted = vec![false; due];
-    policy.wants_advice(&rows.chosen(&all).decisions(rows.now, rows.space), &mut wanted);
+    let chosen = rows.chosen(&all);
+    let decisions = DecisionBatch { features: rows.seen, ..chosen.decisions(rows.now, rows.space) };
+    policy.wants_advice(&decisions, &mut wanted);
     let places: Vec<usize> = all.into_iter().filter(|&row| wanted[row]).collect();
     let choices = |places: &mut dyn Iterator<Item = usize>| {
         places.filter(|&row| rows.batch.legal[row].count() > 1).count() as u64

@@ -49,7 +49,7 @@ pub(super) fn decide(
         let mut advice: Vec<f32> = Vec::new();
         let mut asked = Ok(());
         if let (Some(advisor), false) = (&mut entry.advisor, entry.fallen || due == 0) {
-            let rows = Rows { now: *now, space: &entry.space, batch, words: &words };
+            let rows = Rows { now: *now, space: &entry.space, batch, seen: &seen[..due * width], words: &words };
             match advise(&mut **advisor, &entry.mind, &rows, &speaking) {
                 Ok((counts, advised)) => {
                     advice = advised;

@@ -109,11 +109,13 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch, design: 
         }
         memory.open[index] = false;
     }
-    let mut shaped = 0.0;
+    let (mut shaped, present) = (0.0, entry.space.features.len());
     if design.shapes() {
         for (row, &(_, slot, _)) in rows.iter().enumerate() {
             let Some(shaping) = design.shaping(memory.groups[slot as usize]) else { continue };
-            let span = row * width..(row + 1) * width;
+            // Potentials are of the present: of a history its newest observation.
+            let end = (row + 1) * width - usize::from(width > present);
+            let span = end - present..end;
             let (seen, next) = (&features[span.clone()], &next_features[span]);
             let before = rewards[row];
             rewards[row] += shaping.potential.added(shaping.discount, seen, next, outcomes[row]) as f32;
