@@ -176,6 +176,7 @@ fn run(shuffle: Option<u64>, ticks: usize) -> Simulation {
     let scenario = scenario(ticks, COUNT, 7);
     let options = llmagentos::sim::Options {
         minds: vec![("mind".to_owned(), Mind::Fixed(std::sync::Arc::new(ByRule(|_, _, _| 0))))],
+        advisors: std::collections::BTreeMap::new(),
         language: std::sync::Arc::new(llmagentos::llm::LanguageHub::new(vec![], None)),
         data: llmagentos::sim::DomainData(BTreeMap::new()),
         personas: BTreeMap::new(),

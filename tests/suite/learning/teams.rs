@@ -36,6 +36,7 @@ pub fn simulation(scenario: &Scenario, mind: Mind) -> Simulation {
     let domain = DOMAINS.iter().find(|domain| domain.kind().name == "reference").expect("there");
     let options = Options {
         minds: vec![("share".to_owned(), mind)],
+        advisors: std::collections::BTreeMap::new(),
         language: Arc::new(Silent),
         data: DomainData::default(),
         personas: BTreeMap::new(),
