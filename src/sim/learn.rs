@@ -161,7 +161,7 @@ pub(super) fn credit_rewards(
     mut agents: Query<(&Agent, &PolicySlot, &mut Reward, Option<&mut RewardTerms>, Option<&mut Pace>)>,
 ) {
     for (agent, slot, mut reward, terms, pace) in &mut agents {
-        let idle = terms.as_ref().is_none_or(|terms| terms.values == [0.0; RewardTerms::MAX]);
+        let idle = terms.as_ref().is_none_or(|terms| terms.values.iter().all(|&term| term == 0.0));
         if reward.value == 0.0 && reward.outcome == Outcome::Continues && idle {
             continue;
         }
@@ -171,9 +171,8 @@ pub(super) fn credit_rewards(
             pace.last = None;
         }
         let entry = &mut minds.entries[usize::from(slot.policy)];
-        if (!value.is_finite() || terms != [0.0; RewardTerms::MAX])
-            && let Err(error) = check_reward(now.tick, agent.id, value, (&terms, &entry.space.terms))
-        {
+        let plain = value.is_finite() && (idle || terms.iter().all(|term| term.is_finite()));
+        if !plain && let Err(error) = check_reward(now.tick, agent.id, value, (&terms, &entry.space.terms)) {
             failure.set(error);
             return;
         }
