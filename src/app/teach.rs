@@ -42,7 +42,7 @@ pub(super) struct EvaluateArguments {
     /// Count the seeds from another one: they are this plus 2000000, 2000001, and so on
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
-    /// Run each simulation for so many ticks, instead of train.evaluate_ticks
+    /// Run each simulation for so many ticks, whatever the scenario says of evaluations
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub ticks: Option<u64>,
     /// Change any setting, for example agents.service.count=12

@@ -248,7 +248,7 @@ pub(super) fn credit_rewards(
     credits.clear();
     let teams = rewards.groups.iter().any(|group| group.shared);
     for (agent, slot, mut reward, terms, pace) in &mut agents {
-        let idle = terms.as_ref().is_none_or(|terms| terms.values == [0.0; RewardTerms::MAX]);
+        let idle = terms.as_ref().is_none_or(|terms| terms.values.iter().all(|&term| term == 0.0));
         let nothing = reward.value == 0.0 && reward.outcome == Outcome::Continues && idle;
         if nothing && !(teams && rewards.is_shared(agent.group)) {
             continue;
@@ -259,14 +259,13 @@ pub(super) fn credit_rewards(
             pace.last = None;
         }
         let value = rewards.own(agent.group, value, &terms);
-        if (!value.is_finite() || terms != [0.0; RewardTerms::MAX])
-            && let Err(error) = {
-                let names = &minds.entries[usize::from(slot.policy)].space.terms;
-                check_reward(now.tick, agent.id, value, (&terms, names))
+        let plain = value.is_finite() && (idle || terms.iter().all(|term| term.is_finite()));
+        if !plain {
+            let names = &minds.entries[usize::from(slot.policy)].space.terms;
+            if let Err(error) = check_reward(now.tick, agent.id, value, (&terms, names)) {
+                failure.set(error);
+                return;
             }
-        {
-            failure.set(error);
-            return;
         }
         credits.push(Credit { agent: agent.id, group: agent.group, slot: *slot, value, outcome, terms });
     }
