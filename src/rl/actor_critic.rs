@@ -15,12 +15,12 @@ use super::experience::Experience;
 use super::network::{Trace, Worker, over_chunks};
 use super::network_settings::{NetworkSettings, NormaliseSettings};
 use super::normalise::{Moments, ReturnScale};
-use super::objective::{explained_variance, mean_and_deviation, surrogate};
+use super::objective::{Shares, advantages, explained_variance, mean_and_deviation, surrogate};
 use super::optimiser::{Adam, OptimiserSettings, clipping};
 use super::sight::Sight;
 use crate::base::{
-    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, LimitState, Outcome, Policy,
-    PolicyError, PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
+    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LimitState, Outcome, Policy, PolicyError,
+    PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
 };
 
 /// When transitions have been gathered for long enough.
@@ -141,27 +141,6 @@ impl Policy for Published {
             }
         }
         Ok(())
-    }
-}
-
-/// What is needed to make probabilities of logarithms of odds: their largest, and the logarithm of the sum.
-struct Shares {
-    log_sum: f32,
-}
-
-impl Shares {
-    fn of(odds: &[f32], legal: LegalActions) -> Self {
-        let most = legal.iter().map(|action| odds[action.index()]).fold(f32::NEG_INFINITY, f32::max);
-        let sum: f32 = legal.iter().map(|action| (odds[action.index()] - most).exp()).sum();
-        Self { log_sum: most + sum.ln() }
-    }
-
-    fn log_probability(&self, odds: &[f32], action: Action) -> f32 {
-        odds[action.index()] - self.log_sum
-    }
-
-    fn probability(&self, odds: &[f32], action: Action) -> f32 {
-        self.log_probability(odds, action).exp()
     }
 }
 
@@ -431,22 +410,6 @@ impl ActorCritic {
         }
         head(self.plan.kind, &self.space, layout.to_string())
     }
-}
-
-/// Advantages by generalised advantage estimation (Schulman et al. 2016, equation 16) and what the values should
-/// have been, from the temporal-difference errors and, row by row, whether the agent's next row follows it.
-pub(super) fn advantages(rollout: &Experience, errors: &[f32], decay: f32) -> Vec<f32> {
-    let mut order: Vec<usize> = (0..rollout.len()).collect();
-    order.sort_by_key(|&row| rollout.agents[row]);
-    let mut advantages = vec![0.0; rollout.len()];
-    let mut later: Option<usize> = None;
-    for &row in order.iter().rev() {
-        let follows = rollout.outcomes[row] == Outcome::Continues;
-        let next = later.filter(|&next| follows && rollout.agents[next] == rollout.agents[row]);
-        advantages[row] = errors[row] + next.map_or(0.0, |next| decay * advantages[next]);
-        later = Some(row);
-    }
-    advantages
 }
 
 /// The gradient of some rows. `weighing` gives each row's weight and its advantage brought to scale.

@@ -159,8 +159,14 @@ fn every_domain_has_roles_with_menus_and_features_of_their_own_names() {
             assert_eq!(features.len(), role.space.features.len(), "role {} sees two things of one name", role.role);
             assert_eq!(actions.len(), role.space.menu.len(), "role {} has two actions of one name", role.role);
             assert!(!role.about.is_empty(), "role {} does not say what it is", role.role);
-            let terms: BTreeSet<&&str> = role.space.terms.iter().chain(&["tick", "group", "agents", "reward"]).collect();
-            assert_eq!(terms.len(), role.space.terms.len() + 4, "role {} has a term of a name that is taken", role.role);
+            let terms: BTreeSet<&&str> =
+                role.space.terms.iter().chain(&["tick", "group", "agents", "reward"]).collect();
+            assert_eq!(
+                terms.len(),
+                role.space.terms.len() + 4,
+                "role {} has a term of a name that is taken",
+                role.role
+            );
             let weights = domain.term_weights(&scenario.domain, role.role).expect("sound");
             assert_eq!(weights.len(), role.space.terms.len(), "role {}: a weight a term", role.role);
         }

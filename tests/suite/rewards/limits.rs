@@ -56,15 +56,14 @@ fn the_roads_best_progress_under_a_limit_is_that_of_its_page() {
 
 const PPO: &str = "kind = \"ppo\"";
 const LIMITED: &str = "kind = \"ppo_lagrangian\"\nlimits = [{ term = \"fuel\", mean = 0.9 }]\n\
-                       multiplier = { learning_rate = 0.05, proportional = 0.2 }";
+                       multiplier = { learning_rate = 0.2, proportional = 0.2 }";
 const COMMON: &str = "rollout = 1024\nminibatch = 256\nepochs = 4\ndiscount = 0.95\nentropy = 0.003\n\
                       normalise_advantages = false\nnetwork = { hidden = [16] }\n\
                       optimiser = { learning_rate = 0.01, schedule = \"linear\", schedule_transitions = 61440 }";
 
 fn drive(policy: &str, ticks: u64, seed: u64) -> Scenario {
-    let group = format!(
-        "[[agents]]\nrole = \"road\"\ncount = 32\npolicy = \"drive\"\n[policy.drive]\n{policy}\n{COMMON}\n"
-    );
+    let group =
+        format!("[[agents]]\nrole = \"road\"\ncount = 32\npolicy = \"drive\"\n[policy.drive]\n{policy}\n{COMMON}\n");
     scenario(ticks, seed, &group, "")
 }
 
@@ -117,8 +116,8 @@ fn limits_are_a_table() {
     let (means, multipliers) = (table.numbers("mean"), table.numbers("multiplier"));
     assert_eq!((means.len(), multipliers.len()), (5, 8));
     assert!(means[0] > 1.0, "chance burns 4/3: {means:?}");
-    // The first step of the controller, by hand: I = 0.05 e, and λ = I + 0.2 e.
-    assert!((multipliers[3] - 0.25 * (means[0] - 0.9)).abs() < 1e-9, "{multipliers:?}");
+    // The first step of the controller, by hand: I = 0.2 e, and λ = I + 0.2 e.
+    assert!((multipliers[3] - 0.4 * (means[0] - 0.9)).abs() < 1e-9, "{multipliers:?}");
 }
 
 const WORLD: Purpose = Purpose::named("test.limits.world");
@@ -128,10 +127,13 @@ fn feed(learner: &mut dyn Learner, space: &Space, ticks: std::ops::Range<u64>) {
     let chance = Chance::new(9);
     let agents: Vec<AgentId> = (0..6).map(AgentId).collect();
     let seen = |tick: u64| -> Vec<f32> {
-        agents.iter().flat_map(|&agent| {
-            let mut draw = chance.draw(WORLD, Tick(tick), agent);
-            [draw.random::<f32>(), draw.random::<f32>()]
-        }).collect()
+        agents
+            .iter()
+            .flat_map(|&agent| {
+                let mut draw = chance.draw(WORLD, Tick(tick), agent);
+                [draw.random::<f32>(), draw.random::<f32>()]
+            })
+            .collect()
     };
     let legal = vec![LegalActions::all(3); agents.len()];
     let mut actions = vec![llmagentos::base::Action(0); agents.len()];

@@ -94,11 +94,9 @@ fn a_potential_is_read_as_declared_and_cut_off_episodes_keep_theirs() {
     assert!((potential.of(&[0.0, 0.0, 3.0]) - 16.5).abs() < 1e-12);
     assert!((potential.of(&[0.0, 7.0, 0.0]) - 9.0).abs() < 1e-12, "larger values have the last entry");
     let (here, there) = ([0.0, 0.0, 0.0], [0.0, 0.0, 1.0]);
-    for (outcome, expected) in [
-        (Outcome::Continues, 0.9 * 12.5 - 10.5),
-        (Outcome::Truncated, 0.9 * 12.5 - 10.5),
-        (Outcome::Terminated, -10.5),
-    ] {
+    for (outcome, expected) in
+        [(Outcome::Continues, 0.9 * 12.5 - 10.5), (Outcome::Truncated, 0.9 * 12.5 - 10.5), (Outcome::Terminated, -10.5)]
+    {
         assert!((potential.added(0.9, &here, &there, outcome) - expected).abs() < 1e-12, "{outcome:?}");
     }
     let error = Potential::new(&settings(0.0, &[("colum", 1.0)], &[]), &grid_space()).expect_err("no such feature");

@@ -56,7 +56,11 @@ fn refused(groups: &str) -> String {
 #[test]
 fn what_cannot_be_rewarded_is_refused_with_its_place() {
     for (role, reward, expected) in [
-        ("cliff_walking", "reward = { terms = { fals = -1.0 } }", &["no reward term \"fals\"", "falls", "r.toml:8:"][..]),
+        (
+            "cliff_walking",
+            "reward = { terms = { fals = -1.0 } }",
+            &["no reward term \"fals\"", "falls", "r.toml:8:"][..],
+        ),
         ("cart_pole", "reward = { terms = { difference = 1.0 } }", &["without one of its agents", "bar", "r.toml:8:"]),
         ("bar", "reward = { team = 0.5, team_groups = [\"gests\"] }", &["no group \"gests\"", "guests", "r.toml:8:"]),
         ("bar", "reward = { team_groups = [\"guests\"] }", &["without a share", "r.toml:8:"]),
@@ -139,7 +143,9 @@ fn the_difference_is_what_the_world_would_have_lost() {
 
 /// What the nights are worth in the last tenth of a run of 60 guests of a bar for three a night.
 fn learned_worth(term: &str, seed: u64) -> f64 {
-    let reward = format!("reward = {{ terms = {{ share = 0.0, {term} = 1.0 }} }}");
+    let share = f64::from(u8::from(term == "share"));
+    let difference = 1.0 - share;
+    let reward = format!("reward = {{ terms = {{ share = {share:?}, difference = {difference:?} }} }}");
     let text = format!(
         "[[agents]]\nrole = \"bar\"\ncount = 60\npolicy = \"go\"\n{reward}\n[policy.go]\nkind = \"q_learning\"\n\
          state = [{{ feature = \"seat\", levels = 60 }}]\nlearning_rate = 0.1\nexploration = 0.2\n\
