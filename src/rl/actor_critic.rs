@@ -16,14 +16,14 @@ use super::experience::Experience;
 use super::network::{Trace, Worker, over_chunks};
 use super::network_settings::NetworkSettings;
 use super::normalise::{Moments, ReturnScale};
-use super::objective::{Shares, explained_variance, mean_and_deviation, surrogate};
+use super::objective::{Shares, advantages, explained_variance, mean_and_deviation, surrogate};
 use super::optimiser::{Adam, clipping};
 use super::plan::{Enough, Plan};
 use super::prior::{self, Advice, Pull};
 use super::sight::Sight;
 use crate::base::{
-    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, LimitState, Outcome, Policy,
-    PolicyError, PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
+    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, LimitState, Outcome, Policy, PolicyError,
+    PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
 };
 
 const WEIGHTS: Purpose = Purpose::named("rl.actor_critic.weights");
@@ -480,22 +480,6 @@ impl ActorCritic {
         }
         head(self.plan.kind, &self.space, layout.to_string())
     }
-}
-
-/// Advantages by generalised advantage estimation (Schulman et al. 2016, equation 16) and what the values should
-/// have been, from the temporal-difference errors and, row by row, whether the agent's next row follows it.
-pub(super) fn advantages(rollout: &Experience, errors: &[f32], decay: f32) -> Vec<f32> {
-    let mut order: Vec<usize> = (0..rollout.len()).collect();
-    order.sort_by_key(|&row| rollout.agents[row]);
-    let mut advantages = vec![0.0; rollout.len()];
-    let mut later: Option<usize> = None;
-    for &row in order.iter().rev() {
-        let follows = rollout.outcomes[row] == Outcome::Continues;
-        let next = later.filter(|&next| follows && rollout.agents[next] == rollout.agents[row]);
-        advantages[row] = errors[row] + next.map_or(0.0, |next| decay * advantages[next]);
-        later = Some(row);
-    }
-    advantages
 }
 
 /// The gradient of some rows. `weighing` gives each row's weight and its advantage brought to scale.

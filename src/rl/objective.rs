@@ -1,6 +1,7 @@
 //! The arithmetic of a policy's objective, and of how well values foretold returns.
 
-use crate::base::{Action, LegalActions};
+use super::experience::Experience;
+use crate::base::{Action, LegalActions, Outcome};
 
 /// What is needed to make probabilities of logarithms of odds: their largest, and the logarithm of the sum.
 pub(super) struct Shares {
@@ -22,6 +23,22 @@ impl Shares {
     pub fn probability(&self, odds: &[f32], action: Action) -> f32 {
         self.log_probability(odds, action).exp()
     }
+}
+
+/// Advantages by generalised advantage estimation (Schulman et al. 2016, equation 16) and what the values should
+/// have been, from the temporal-difference errors and, row by row, whether the agent's next row follows it.
+pub(super) fn advantages(rollout: &Experience, errors: &[f32], decay: f32) -> Vec<f32> {
+    let mut order: Vec<usize> = (0..rollout.len()).collect();
+    order.sort_by_key(|&row| rollout.agents[row]);
+    let mut advantages = vec![0.0; rollout.len()];
+    let mut later: Option<usize> = None;
+    for &row in order.iter().rev() {
+        let follows = rollout.outcomes[row] == Outcome::Continues;
+        let next = later.filter(|&next| follows && rollout.agents[next] == rollout.agents[row]);
+        advantages[row] = errors[row] + next.map_or(0.0, |next| decay * advantages[next]);
+        later = Some(row);
+    }
+    advantages
 }
 
 /// What is gained by having done it, and the slope of that by the log-probability: the clipped surrogate objective

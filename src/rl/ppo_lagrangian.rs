@@ -17,11 +17,12 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::actor_critic::{ActorCritic, advantages};
+use super::actor_critic::ActorCritic;
 use super::approximator::Approximator;
 use super::checks::{array, finite};
 use super::constraint::{Constraint, Gathered};
 use super::network::{Trace, Worker, over_chunks};
+use super::objective::advantages;
 use super::optimiser::{Adam, clipping};
 use super::plan::Plan;
 use super::ppo::{self, PpoSettings};

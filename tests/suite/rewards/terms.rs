@@ -143,7 +143,9 @@ fn the_difference_is_what_the_world_would_have_lost() {
 
 /// What the nights are worth in the last tenth of a run of 60 guests of a bar for three a night.
 fn learned_worth(term: &str, seed: u64) -> f64 {
-    let reward = format!("reward = {{ terms = {{ share = 0.0, {term} = 1.0 }} }}");
+    let share = f64::from(u8::from(term == "share"));
+    let difference = 1.0 - share;
+    let reward = format!("reward = {{ terms = {{ share = {share:?}, difference = {difference:?} }} }}");
     let text = format!(
         "[[agents]]\nrole = \"bar\"\ncount = 60\npolicy = \"go\"\n{reward}\n[policy.go]\nkind = \"q_learning\"\n\
          state = [{{ feature = \"seat\", levels = 60 }}]\nlearning_rate = 0.1\nexploration = 0.2\n\
