@@ -133,7 +133,7 @@ fn advice_is_the_whole_distribution_that_a_decision_is_taken_from() {
         // The same words get the same scores.
         let scores = |request: &llmagentos::base::Request| {
             let Ask::Choose(Choices { options, .. }) = &request.ask else { panic!("{request:?}") };
-            let score = |place: usize| -((request.prompt.suffix.len() * 31 + place * 17) % 7) as f64;
+            let score = |place: usize| -(((request.prompt.suffix.len() * 31 + place * 17) % 7) as f64);
             let scores = (0..options.len()).map(|place| if place == 3 { f64::NAN } else { score(place) });
             Answer::Scored(Scored { scores: scores.collect() })
         };
