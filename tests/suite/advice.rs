@@ -74,7 +74,7 @@ fn hand_in(now: Res<Now>, mut observations: ResMut<Observations>, agents: Query<
 #[test]
 fn what_an_advisor_says_reaches_policy_and_learner() {
     let text = "name = \"advised\"\nticks = 8\n[[agents]]\nrole = \"worker\"\ncount = 6\npolicy = \"mind\"\nllm = \"scripted\"\n\
-                [policy.mind]\nkind = \"given\"\n[policy.adviser]\nkind = \"language_model\"\n\
+                [policy.mind]\nkind = \"given\"\n[policy.prompted]\nkind = \"language_model\"\n\
                 [llm.scripted]\nkind = \"scripted\"\n[domain]\nkind = \"plain\"\n";
     let scenario = Scenario::parse("advised.toml", text, &[]).expect("sound");
     let build = |builder: &mut Builder| {
@@ -89,7 +89,7 @@ fn what_an_advisor_says_reaches_policy_and_learner() {
     };
     let inner = Recorder { policy: Arc::new(ByRule(|_, _, _| 0)), seen: Arc::clone(&seen), read: told };
     let space = Space::new(&["mood"], ActionMenu::new(&["rest", "wait", "work"]));
-    let advisor = (MINDS[0].build)(&scenario.policies["adviser"], &space, &[]).expect("builds");
+    let advisor = (MINDS[0].build)(&scenario.policies["prompted"], &space, &[]).expect("builds");
     let hub = Arc::new(LanguageHub::new(vec![("scripted".into(), Box::new(ScriptedModel::default()))], None));
     let options = Options {
         minds: vec![("mind".to_owned(), Mind::Learning(Box::new(Told { inner })))],
