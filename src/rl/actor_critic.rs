@@ -22,8 +22,8 @@ use super::plan::{Enough, Plan};
 use super::prior::{self, Advice, Pull};
 use super::sight::Sight;
 use crate::base::{
-    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, LimitState, Outcome, Policy, PolicyError,
-    PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
+    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, LimitState, Outcome, Policy,
+    PolicyError, PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
 };
 
 const WEIGHTS: Purpose = Purpose::named("rl.actor_critic.weights");
