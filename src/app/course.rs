@@ -185,13 +185,18 @@ impl<'a> Course<'a> {
                     stopped_by = Some(error.budget_spent().ok_or(error)?);
                     // Of a tick that was not finished nothing is kept; every table has its header.
                     simulation.tables_mut().clear();
+                    simulation.clear_recorded();
                 }
             }
             bar.advance(&simulation);
             for table in simulation.tables().iter() {
                 self.folder.append(place, table)?;
             }
+            for (policy, space, rows) in simulation.recorded() {
+                self.folder.append_transitions(policy, space, rows)?;
+            }
             simulation.tables_mut().clear();
+            simulation.clear_recorded();
             if stopped_by.is_some() {
                 break;
             }

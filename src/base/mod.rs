@@ -11,6 +11,7 @@ mod message;
 mod mind;
 mod numbers;
 mod persona;
+mod recording;
 mod transitions;
 
 pub use chance::{Chance, Purpose};
@@ -24,10 +25,11 @@ pub use language::{
     Request, Scored, TokenCount,
 };
 pub use learning::{
-    LearnError, LearnStats, Learner, Outcome, PolicyFile, PolicyFileError, TensorData, TransitionBatch,
+    LearnError, LearnStats, Learner, Outcome, PolicyFile, PolicyFileError, StudyStats, TensorData, TransitionBatch,
 };
 pub use message::{Message, Performative, TextArena, TextId};
 pub use mind::{AskModels, Context, LanguageDecision, LanguageMind, Letter, Remembrance};
 pub use numbers::{log_sum_exp, softmax_in_place};
 pub use persona::{Diversity, Persona, PersonaFile, TraitSpec};
+pub use recording::Transitions;
 pub use transitions::{Branch, TransitionTable};

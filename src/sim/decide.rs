@@ -59,7 +59,7 @@ pub(super) fn decide(
                 advice: &[],
             }
         };
-        let ask = |policy: Arc<dyn Policy>, actions: &mut [Action]| {
+        let ask = |policy: &Arc<dyn Policy>, actions: &mut [Action]| {
             if policy.splits() && actions.len() > CHUNK_ROWS {
                 let parts = actions.par_chunks_mut(CHUNK_ROWS).enumerate();
                 parts
@@ -71,21 +71,30 @@ pub(super) fn decide(
                 policy.decide(&part(0, actions.len()), actions)
             }
         };
-        let mut outcome = match (&mut entry.mind, &entry.fallback) {
-            (_, Some(policy)) if entry.fallen => ask(Arc::clone(policy), &mut actions),
-            (Mind::Fixed(policy), _) => ask(Arc::clone(policy), &mut actions),
-            (Mind::Learning(learner), _) => ask(learner.policy(), &mut actions),
-            (Mind::Language(_), _) if actions.is_empty() => Ok(()),
-            (Mind::Language(mind), _) => {
+        let mut asked: Option<Arc<dyn Policy>> = match (&entry.mind, &entry.fallback) {
+            (_, Some(policy)) if entry.fallen => Some(Arc::clone(policy)),
+            (Mind::Fixed(policy), _) => Some(Arc::clone(policy)),
+            (Mind::Learning(learner), _) => Some(learner.policy()),
+            (Mind::Language(_), _) => None,
+        };
+        // How likely each choice was, where that is recorded and known.
+        let mut told: Vec<f64> = Vec::new();
+        let mut outcome = match (&asked, &mut entry.mind) {
+            (Some(policy), _) => ask(policy, &mut actions),
+            (None, Mind::Language(mind)) if !actions.is_empty() => {
                 let decisions = part(0, due);
-                speaking.decide(&mut **mind, &entry.name, &decisions, &batch.entities[..due], &mut actions)
+                let decided =
+                    speaking.decide(&mut **mind, &entry.name, &decisions, &batch.entities[..due], &mut actions);
+                decided.map(|log_probabilities| told = log_probabilities)
             }
+            (None, _) => Ok(()),
         };
         if let (Err(PolicyError::Language(LanguageError::BudgetSpent { .. })), Some(fallback)) =
             (&outcome, entry.fallback.clone().filter(|_| !entry.fallen))
         {
             entry.fallen = true;
-            outcome = ask(fallback, &mut actions);
+            outcome = ask(&fallback, &mut actions);
+            asked = Some(fallback);
         }
         if let Err(error) = outcome {
             failure.set(match error {
@@ -96,7 +105,13 @@ pub(super) fn decide(
             });
             return;
         }
+        if let (Some(policy), true) = (asked, entry.recorded.is_some() && due > 0) {
+            told = policy.log_probabilities(&part(0, due), &actions).unwrap_or_default();
+        }
+        let wanted = if entry.recorded.is_some() { actions.clone() } else { Vec::new() };
         *illegal += repair(&mut actions, &batch.legal);
+        // What the policy did not choose itself has no probability of its own.
+        let told = |row: usize| told.get(row).copied().filter(|_| wanted[row] == actions[row]);
         if let Some(memory) = &mut entry.memory {
             let central = memory.widths().central;
             for (row, (&slot, &action)) in batch.slots.iter().zip(&actions).enumerate() {
@@ -108,6 +123,7 @@ pub(super) fn decide(
                         central: &batch.central[row * central..(row + 1) * central],
                         legal: batch.legal[row],
                         action,
+                        log_probability: told(row),
                         advice: &[],
                     },
                 );

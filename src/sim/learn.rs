@@ -9,7 +9,7 @@ use super::failure::{Failure, SimError};
 use super::minds::{Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
 use super::now::Now;
 use super::pace::{Pace, hold};
-use crate::base::{Action, AgentId, LearnStats, LegalActions, Outcome, TransitionBatch};
+use crate::base::{Action, AgentId, LearnStats, LegalActions, Outcome, StudyStats, TransitionBatch, Transitions};
 
 /// The system of [`super::Phase::Learn`].
 pub(super) fn learn(
@@ -42,7 +42,18 @@ pub(super) fn learn(
 }
 
 fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Result<(), SimError> {
-    let (Mind::Learning(learner), Some(memory)) = (&mut entry.mind, &mut entry.memory) else { return Ok(()) };
+    if let Mind::Learning(learner) = &mut entry.mind
+        && !(entry.studied || batch.agents.is_empty())
+    {
+        entry.studied = true;
+        let failed = |error| SimError::Learn { policy: entry.name.to_string(), error };
+        entry.studies = learner.study(now.chance).map_err(failed)?;
+        for study in &entry.studies {
+            let StudyStats { gradient_steps, loss, .. } = *study;
+            entry.stats = sum(entry.stats, LearnStats { gradient_steps, loss, ..LearnStats::default() });
+        }
+    }
+    let Some(memory) = &mut entry.memory else { return Ok(()) };
     let Widths { features: width, central: central_width, terms: terms_width, advice: advice_width } = memory.widths();
     // (agent, slot, row of what it sees now); ended episodes have no such row.
     let mut rows: Vec<(AgentId, u32, Option<usize>)> =
@@ -66,6 +77,7 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
     let mut agents = Vec::with_capacity(rows.len());
     let mut legal = Vec::with_capacity(rows.len());
     let mut actions: Vec<Action> = Vec::with_capacity(rows.len());
+    let mut log_probabilities = Vec::with_capacity(rows.len());
     let mut decided = Vec::with_capacity(rows.len());
     let mut rewards = Vec::with_capacity(rows.len());
     let mut next_legal = Vec::with_capacity(rows.len());
@@ -80,6 +92,7 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
         advice.extend_from_slice(&memory.advice[index * advice_width..(index + 1) * advice_width]);
         legal.push(memory.legal[index]);
         actions.push(memory.actions[index]);
+        log_probabilities.push(memory.log_probabilities[index]);
         decided.push(memory.decided[index]);
         rewards.push(memory.rewards[index]);
         outcomes.push(memory.outcomes[index]);
@@ -118,10 +131,30 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch) -> Resul
         terms: &terms,
         advice: &advice,
     };
-    let stats =
-        learner.learn(&transitions).map_err(|error| SimError::Learn { policy: entry.name.to_string(), error })?;
-    entry.stats = sum(entry.stats, stats);
+    if let Some(recorded) = &mut entry.recorded {
+        record(recorded, &transitions, log_probabilities);
+    }
+    if let Mind::Learning(learner) = &mut entry.mind {
+        let failed = |error| SimError::Learn { policy: entry.name.to_string(), error };
+        let stats = learner.learn(&transitions).map_err(failed)?;
+        entry.stats = sum(entry.stats, stats);
+    }
     Ok(())
+}
+
+/// Keeps a tick's transitions for the record.
+fn record(recorded: &mut Transitions, batch: &TransitionBatch<'_>, log_probabilities: Vec<Option<f64>>) {
+    recorded.agents.extend(batch.agents);
+    recorded.decided.extend(batch.decided);
+    recorded.features.extend(batch.features);
+    recorded.legal.extend(batch.legal);
+    recorded.actions.extend(batch.actions);
+    recorded.log_probabilities.extend(log_probabilities);
+    recorded.rewards.extend(batch.rewards);
+    recorded.terms.extend(batch.terms);
+    recorded.next_features.extend(batch.next_features);
+    recorded.next_legal.extend(batch.next_legal);
+    recorded.outcomes.extend(batch.outcomes);
 }
 
 /// Statistics of two updates together; the error is weighted by transitions, what gradient steps say by these.

@@ -21,8 +21,10 @@ use super::phase::Phase;
 use super::population::{Directory, Population, cross_barrier};
 use super::spaces::{population_of, spaces_of_policies};
 use super::speak::{add_tables, write_memories};
-use super::tables::{Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns};
-use crate::base::{Chance, LanguageService, LearnStats, Persona, Policy, PolicyFile, Tick};
+use super::tables::{
+    Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns, study_columns,
+};
+use crate::base::{Chance, LanguageService, LearnStats, Persona, Policy, PolicyFile, Space, Tick, Transitions};
 use crate::record::TableSpec;
 use crate::scenario::Scenario;
 
@@ -36,7 +38,7 @@ pub struct Options {
     pub data: DomainData,
     /// Who the agents are, by the name of their group, where they are not all alike.
     pub personas: BTreeMap<String, Vec<Persona>>,
-    /// Write `messages`, if the scenario records them.
+    /// Write `messages` and transitions, if the scenario records them.
     pub messages: bool,
     /// Runs systems that have no order among them in an order shuffled by this number. Results must not change: a
     /// test uses this.
@@ -88,10 +90,27 @@ impl Simulation {
             };
             let fallback = fallbacks.remove(name.as_str());
             let paced = scenario.agents.iter().any(|group| group.policy == name && group.decide_every > 1);
-            let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(Widths::of(&space)));
+            let is_own = scenario.agents.iter().any(|group| group.policy == name);
+            let recorded =
+                (options.messages && is_own && scenario.record.transitions.contains(&name)).then(Transitions::default);
+            let memory = (recorded.is_some() || matches!(mind, Mind::Learning(_)))
+                .then(|| DecisionMemory::new(Widths::of(&space)));
             let name = Arc::from(name);
             let stats = LearnStats::default();
-            entries.push(MindEntry { name, mind, space, fallback, fallen: false, paced, memory, stats, agents: 0 });
+            entries.push(MindEntry {
+                name,
+                mind,
+                space,
+                fallback,
+                fallen: false,
+                paced,
+                memory,
+                recorded,
+                studied: false,
+                studies: Vec::new(),
+                stats,
+                agents: 0,
+            });
             batches.push(ObservationBatch::default());
         }
         let mut world = World::new();
@@ -122,11 +141,16 @@ impl Simulation {
         domain.build(scenario, &options.data, &mut builder)?;
         let Builder { mut world, mut schedule, metrics, agents } = builder;
 
+        let studies = |entry: &MindEntry| matches!(&entry.mind, Mind::Learning(learner) if learner.studies());
+        let any_studies = world.resource::<Minds>().entries.iter().any(studies);
         let mut tables = world.resource_mut::<Tables>();
         let (before, behind) = metric_columns();
         let columns = before.into_iter().chain(metrics).chain(behind).collect();
         tables.add(TableSpec { name: "metrics", about: "a tick", columns });
         tables.add(learning_columns());
+        if any_studies {
+            tables.add(study_columns());
+        }
         if options.messages && scenario.record.messages {
             tables.add(message_columns());
         }
@@ -187,6 +211,18 @@ impl Simulation {
     /// The same, to clear them.
     pub fn tables_mut(&mut self) -> bevy_ecs::change_detection::Mut<'_, Tables> {
         self.world.resource_mut::<Tables>()
+    }
+
+    /// What agents did whose transitions are recorded, since it was last cleared: name and space of each such policy.
+    pub fn recorded(&self) -> impl Iterator<Item = (&str, &Space, &Transitions)> {
+        let entries = self.world.resource::<Minds>().entries.iter();
+        entries.filter_map(|entry| Some((&*entry.name, &entry.space, entry.recorded.as_ref()?)))
+    }
+
+    /// Forgets it.
+    pub fn clear_recorded(&mut self) {
+        let mut minds = self.world.resource_mut::<Minds>();
+        minds.entries.iter_mut().filter_map(|entry| entry.recorded.as_mut()).for_each(Transitions::clear);
     }
 
     /// The world, for domains' summaries, tests and views.

@@ -74,7 +74,8 @@ impl Speaking<'_, '_> {
         Arc::clone(self.texts.0.get(text))
     }
 
-    /// Has a mind decide for the rows, whose agents are these entities, and records its choices.
+    /// Has a mind decide for the rows, whose agents are these entities, and records its choices. Gives the log-probability
+    /// of each.
     pub fn decide(
         &mut self,
         mind: &mut dyn LanguageMind,
@@ -82,7 +83,7 @@ impl Speaking<'_, '_> {
         decisions: &DecisionBatch<'_>,
         entities: &[Entity],
         actions: &mut [Action],
-    ) -> Result<(), PolicyError> {
+    ) -> Result<Vec<f64>, PolicyError> {
         let contexts = entities
             .iter()
             .zip(decisions.agents)
@@ -126,7 +127,7 @@ impl Speaking<'_, '_> {
                 ],
             );
         }
-        Ok(())
+        Ok(decided.iter().map(|decision| decision.log_probability).collect())
     }
 
     fn context(&self, entity: Entity, id: AgentId) -> Result<Context, PolicyError> {

@@ -8,10 +8,10 @@ use std::path::Path;
 
 use llmagentos::app::kinds;
 use llmagentos::domains::DOMAINS;
-use llmagentos::record::{Column, TableSpec};
+use llmagentos::record::{Column, TableSpec, transition_columns};
 use llmagentos::scenario::{Kind, Scenario, Section, json_schema};
 use llmagentos::sim::{
-    agent_columns, decision_columns, learning_columns, memory_columns, message_columns, metric_columns,
+    agent_columns, decision_columns, learning_columns, memory_columns, message_columns, metric_columns, study_columns,
 };
 use serde_json::Value;
 
@@ -90,6 +90,8 @@ fn tables_of(own: &[TableSpec]) -> Vec<TableSpec> {
         TableSpec { name: "agents", about: "an agent", columns: agents },
         message_columns(),
         learning_columns(),
+        study_columns(),
+        transition_columns(),
         decision_columns(),
         memory_columns(),
     ];

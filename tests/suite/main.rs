@@ -21,6 +21,7 @@ mod learning;
 mod llm_unit;
 mod mind;
 mod models;
+mod offline;
 mod openai;
 mod reference_llm;
 mod reference_rl;
