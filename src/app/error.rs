@@ -180,6 +180,8 @@ impl AppError {
             | Self::Transcript { .. }
             | Self::Build(BuildError::Data { .. } | BuildError::Scenario(_))
             | Self::Threads { .. } => ExitCode::Usage,
+            // Too little was recorded for what the scenario asks.
+            Self::Sim(SimError::Learn { error: crate::base::LearnError::Recording(_), .. }) => ExitCode::Usage,
             Self::Expected { .. }
             | Self::Sim(SimError::Language { error: crate::base::LanguageError::Replay(_), .. }) => ExitCode::Differs,
             Self::Sim(SimError::Language { error: crate::base::LanguageError::Unavailable(_), .. })

@@ -190,3 +190,69 @@ fn conserve(
     gradients[action.index()] -= scale;
     most + sum.ln() - outputs[action.index()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Brain, Lesson, chunk};
+    use crate::base::{AgentId, Chance, LegalActions, Outcome, Purpose};
+    use crate::rl::experience::Experience;
+    use crate::rl::kernels::Nonlinearity;
+    use crate::rl::network::{Network, Worker};
+
+    /// Five rows, of which one terminated and in which not everything is legal.
+    fn rows() -> Experience {
+        let mut rows = Experience::new(2, 8);
+        for row in 0..5_u16 {
+            let seen = [f32::from(row) * 0.4 - 1.0, 0.3 * f32::from(row % 3)];
+            let (legal, outcome) = match row {
+                1 => (LegalActions(0b101), Outcome::Terminated),
+                3 => (LegalActions(0b110), Outcome::Truncated),
+                _ => (LegalActions(0b111), Outcome::Continues),
+            };
+            let reward = f32::from(row) - 2.0;
+            rows.put(AgentId(0), &seen, legal, 2, reward, &[seen[1], seen[0]], LegalActions(0b011), outcome);
+        }
+        rows
+    }
+
+    #[test]
+    fn the_gradient_is_that_of_the_loss() {
+        let rows = rows();
+        for (dueling, conservatism) in [(false, 0.0), (true, 0.0), (false, 0.7), (true, 0.7)] {
+            let network = |number| {
+                let draw = (Chance::new(6), Purpose::named("test.action_values"), number);
+                Network::new(&[2, 5, 3 + usize::from(dueling)], Nonlinearity::Tanh, (1.4, 1.0), draw)
+            };
+            let mut brain = Brain::new(network(0));
+            brain.target = network(1);
+            let lesson = Lesson { discount: 0.9, double: false, dueling, actions: 3, conservatism, moments: None };
+            let all: Vec<usize> = (0..rows.len()).collect();
+            let loss = |brain: &Brain, slab: &mut [f32]| {
+                let part = (&all[..], &[1.0, 0.5, 1.0, 2.0, 1.0][..], all.len());
+                chunk(lesson, brain, (&rows, &[1.0, 1.0, 3.0, 1.0, 1.0]), part, &mut Worker::default(), slab).loss / 5.0
+            };
+            let mut gradients = vec![0.0; brain.network.parameters.len()];
+            loss(&brain, &mut gradients);
+            let mut unused = vec![0.0; gradients.len()];
+            let mut checked = 0;
+            for (place, &gradient) in gradients.iter().enumerate() {
+                let mut at = |shift: f32| {
+                    let mut shifted = brain.clone();
+                    shifted.network.parameters[place] += shift;
+                    loss(&shifted, &mut unused)
+                };
+                // Padding has no gradient; what is computed in 32 bits is differentiated over a wide step.
+                let numeric = (at(5e-3) - at(-5e-3)) / 1e-2;
+                if gradient != 0.0 {
+                    checked += 1;
+                    let gradient = f64::from(gradient);
+                    assert!(
+                        (numeric - gradient).abs() < 1e-3 + 1e-2 * gradient.abs(),
+                        "{place}: {gradient}, {numeric}"
+                    );
+                }
+            }
+            assert!(checked >= 25, "{checked} gradients");
+        }
+    }
+}

@@ -89,7 +89,7 @@ fn what_a_rule_did_is_recorded_cloned_and_repeated() {
     // Of 60 decisions of each of 4 agents all but the last have an outcome; an end of an episode at the last tick has one
     // only at the next.
     assert_eq!(rows.len(), 4 * 59);
-    assert!(rows.rewards.iter().all(|&reward| reward == 1.0));
+    assert!(rows.rewards.iter().all(|&reward| (reward - 1.0).abs() < 1e-6));
     assert!(rows.log_probabilities.iter().all(|told| *told == Some(0.0)), "a rule is certain of itself");
     let right = |row: usize| rows.features[row * 4 + 3] > 0.0;
     assert!((0..rows.len()).all(|row| rows.actions[row].index() == usize::from(right(row))));

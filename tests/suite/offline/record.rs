@@ -107,7 +107,7 @@ fn what_is_no_recording_for_these_agents_is_refused_with_its_place() {
         (cells(2, 8, "2"), "line 2, `legal.wait`: \"2\" is neither 0 nor 1"),
         (cells(4, 11, "1"), "line 4, `next.heat`: the episode terminated, so that nothing can follow"),
         (
-            cells(2, 13, "0").replacen("0,1,1,0,0.3", "0,0,0,0,0.3", 1),
+            cells(2, 13, "0").replacen(",0,1,0,0.3", ",0,0,0,0.3", 1),
             "line 2, `next_legal.wait`: nothing is legal next",
         ),
     ] {
