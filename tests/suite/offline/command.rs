@@ -157,6 +157,7 @@ fn a_recording_that_is_not_to_be_had_is_told_with_its_policy_and_path() {
     for (change, expected) in [
         (("data_policy = \"hand\"\nepochs = 4", "learn = true\nepochs = 0"), "epochs"),
         (("data = [\"RUN\"]\n", ""), "there is nothing to learn from"),
+        (("[domain]", "[record]\ntransitions = [\"cql\"]\n[domain]"), "nobody decides by policy \"cql\""),
         (("[domain]", "[record]\ntransitions = [\"front\"]\n[domain]"), "there is no policy \"front\""),
     ] {
         let scenario = written(out.path(), "wrong.toml", &LEARN.replacen(change.0, change.1, 1));
