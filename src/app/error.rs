@@ -177,11 +177,10 @@ impl AppError {
             | Self::Data { .. }
             | Self::SavedPolicy { .. }
             | Self::Recording { .. }
+            | Self::Sim(SimError::Learn { error: crate::base::LearnError::Recording(_), .. })
             | Self::Transcript { .. }
             | Self::Build(BuildError::Data { .. } | BuildError::Scenario(_))
             | Self::Threads { .. } => ExitCode::Usage,
-            // Too little was recorded for what the scenario asks.
-            Self::Sim(SimError::Learn { error: crate::base::LearnError::Recording(_), .. }) => ExitCode::Usage,
             Self::Expected { .. }
             | Self::Sim(SimError::Language { error: crate::base::LanguageError::Replay(_), .. }) => ExitCode::Differs,
             Self::Sim(SimError::Language { error: crate::base::LanguageError::Unavailable(_), .. })

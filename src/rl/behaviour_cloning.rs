@@ -250,7 +250,9 @@ fn chunk(
 ) -> f64 {
     let stride = network.stride();
     worker.features.clear();
-    rows.iter().for_each(|&row| worker.features.extend_from_slice(lessons.seen(row)));
+    for &row in rows {
+        worker.features.extend_from_slice(lessons.seen(row));
+    }
     let outputs = network.forward(&worker.features, rows.len(), &mut worker.traces[0]);
     worker.outputs.clear();
     worker.outputs.resize(rows.len() * stride, 0.0);
@@ -274,7 +276,9 @@ fn judge(network: &Network, lessons: &Experience, rows: &[usize]) -> Judgement {
     let (mut sum, mut right) = (0.0, 0_u64);
     for block in rows.chunks(ROWS) {
         seen.clear();
-        block.iter().for_each(|&row| seen.extend_from_slice(lessons.seen(row)));
+        for &row in block {
+            seen.extend_from_slice(lessons.seen(row));
+        }
         let outputs = network.forward(&seen, block.len(), &mut trace);
         for (&row, logits) in block.iter().zip(outputs.chunks(network.stride())) {
             let (legal, action) = (lessons.legal[row], Action(lessons.actions[row]));

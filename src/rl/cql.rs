@@ -31,6 +31,7 @@ pub static KIND: Kind = Kind {
 /// Settings of `kind = "cql"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "settings of a scenario file, each with a name of its own")]
 pub struct CqlSettings {
     /// What to learn from: run folders with `transitions/POLICY.csv`, or such files.
     pub data: Vec<String>,

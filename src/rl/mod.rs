@@ -67,6 +67,7 @@ pub struct RecordingSource {
 }
 
 /// For algorithms that learn from nothing but their own transitions.
+#[expect(clippy::unnecessary_wraps, reason = "an entry of the registry")]
 fn no_recordings(_: &Section) -> Result<Vec<RecordingSource>, ScenarioError> {
     Ok(Vec::new())
 }

@@ -106,10 +106,7 @@ fn what_is_no_recording_for_these_agents_is_refused_with_its_place() {
         (cells(2, 5, "over"), "line 2, `outcome`: \"over\" is no outcome"),
         (cells(2, 8, "2"), "line 2, `legal.wait`: \"2\" is neither 0 nor 1"),
         (cells(4, 11, "1"), "line 4, `next.heat`: the episode terminated, so that nothing can follow"),
-        (
-            cells(2, 13, "0").replacen(",0,1,0,0.3", ",0,0,0,0.3", 1),
-            "line 2, `next_legal.wait`: nothing is legal next",
-        ),
+        (cells(2, 13, "0").replacen(",0,1,0,0.3", ",0,0,0,0.3", 1), "line 2, `next_legal.wait`: nothing is legal next"),
     ] {
         let error = read_transitions(text.as_bytes(), &space()).expect_err(said);
         assert!(error.contains(said), "{error}\nand not\n{said}");
