@@ -1,5 +1,5 @@
 //! How learners do on the pole and the cart, over five seeds: `cargo bench --bench learning [-- NAME …]`, with the names
-//! of scenarios in `scenarios/reference/`; without any, all that are listed here. Says for each seed after how many steps
+//! of scenarios in `scenarios/reference/`; without any, all that are listed here; `seed=N` takes one seed, `seeds=N` the first N. Says for each seed after how many steps
 //! of the environments the frozen policy first holds the pole for 475 steps on average, after how many the last hundred
 //! episodes of training do, what the policy at the end does, and how many steps a second of one processor takes. `teams`
 //! compares learners with and without a central critic on the shared pool, `bank` measures separate small networks.
@@ -50,11 +50,17 @@ impl LanguageService for Silent {
 }
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let number = |key: &str| arguments.iter().find_map(|one| one.strip_prefix(key)?.parse::<u64>().ok());
+    let seeds = match (number("seed="), number("seeds=")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, count) => 0..count.unwrap_or(SEEDS),
+    };
+    let wanted: Vec<&String> = arguments.iter().filter(|one| !one.contains('=')).collect();
     // One thread, so that its processor time is all there is.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
     let mut out = std::io::stdout();
-    let asked = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    let asked = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| *wanted == name);
     if asked("bank") {
         bank::measure(&mut out);
     }
@@ -67,7 +73,7 @@ fn main() {
         }
         let path = format!("{}/scenarios/reference/{name}.toml", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(&path).expect("a scenario");
-        for seed in 0..SEEDS {
+        for seed in seeds.clone() {
             let course = pool.install(|| train(name, &text, seed, steps, every));
             let reached = |steps: Option<u64>| steps.map_or_else(|| "never".to_owned(), |steps| steps.to_string());
             writeln!(

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::error::AppError;
 use super::prepare::Prepared;
-use crate::base::PolicyFile;
+use crate::base::{Chance, PolicyFile};
 use crate::record::{Column, Settled, Table, TableSpec, Value};
 use crate::scenario::Scenario;
-use crate::sim::Mind;
+use crate::sim::{Mind, SimError};
 
 /// A policy that takes the place of a group's own.
 pub struct Contender {
@@ -43,9 +43,14 @@ pub fn contenders(
         };
         for name in &group.compare {
             // The group's own policy is needed below; named here, it is looked at and stays.
-            let mind = match minds.get(name) {
+            let mind = match minds.get_mut(name) {
                 Some(Mind::Fixed(policy)) => Mind::Fixed(policy.clone()),
-                Some(Mind::Learning(learner)) => Mind::Fixed(learner.deployed()),
+                Some(Mind::Learning(learner)) => {
+                    // One that learns from recordings has done so before it decides.
+                    let failed = |error| SimError::Learn { policy: name.clone(), error };
+                    learner.study(Chance::new(scenario.seed)).map_err(failed)?;
+                    Mind::Fixed(learner.deployed())
+                }
                 _ => minds.remove(name).expect("a checked scenario names policies that there are"),
             };
             add(name, name, mind);

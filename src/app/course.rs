@@ -185,6 +185,10 @@ pub(super) fn write_tables(simulation: &mut Simulation, place: &str, folder: &mu
     for table in simulation.tables().iter() {
         folder.append(place, table)?;
     }
+    for (policy, space, rows) in simulation.recorded() {
+        folder.append_transitions(policy, space, rows)?;
+    }
     simulation.tables_mut().clear();
+    simulation.clear_recorded();
     Ok(learning.unwrap_or_default().iter().sum::<f64>() as u64)
 }

@@ -79,6 +79,16 @@ pub enum AppError {
         /// Why not.
         problem: String,
     },
+    /// What another run recorded cannot be learned from.
+    #[error("policy \"{policy}\" cannot learn from {}: {problem}\n\nname run folders in `data` whose scenario has `[record] transitions = [\"POLICY\"]` for agents with the same features and actions", path.display())]
+    Recording {
+        /// The policy's name in the scenario.
+        policy: String,
+        /// What was to be read.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// A transcript cannot be replayed.
     #[error("{}: {problem}\n\nreplay needs the whole folder of a finished run of this scenario, as the run left it", path.display())]
     Transcript {
@@ -166,6 +176,8 @@ impl AppError {
             | Self::File { .. }
             | Self::Data { .. }
             | Self::SavedPolicy { .. }
+            | Self::Recording { .. }
+            | Self::Sim(SimError::Learn { error: crate::base::LearnError::Recording(_), .. })
             | Self::Transcript { .. }
             | Self::Build(BuildError::Data { .. } | BuildError::Scenario(_))
             | Self::Threads { .. } => ExitCode::Usage,

@@ -18,6 +18,7 @@ mod pilot;
 mod prepare;
 mod progress;
 mod prompt;
+mod recordings;
 mod registry;
 mod run;
 mod show;

@@ -11,6 +11,7 @@ use super::assets::{Assets, Progress};
 use super::error::AppError;
 use super::meter::{Meter, Metered};
 use super::pilot::Pilot;
+use super::recordings::{Recordings, load_recordings};
 use super::registry::{check_scenario, domain_of, mind_files, minds};
 use crate::base::{LanguageModel, Persona, PersonaFile};
 use crate::llm::{BACKENDS, LoadContext, MINDS, SharedModel};
@@ -97,6 +98,8 @@ pub struct Prepared {
     pub saved: BTreeMap<String, crate::base::PolicyFile>,
     /// Where they came from.
     pub saved_sources: BTreeMap<String, DataSource>,
+    /// What other runs recorded, for the policies that learn from it.
+    recordings: Recordings,
 }
 
 impl Prepared {
@@ -143,6 +146,7 @@ impl Prepared {
             data_sources.insert(format!("agents.{}.personas", group.name), source);
         }
         let (saved, saved_sources) = load_policies(scenario)?;
+        let recordings = load_recordings(scenario, &mut data_sources)?;
         let (mut models, mut meters) = (Vec::new(), Vec::new());
         if !preparation.without_models {
             for (name, section) in &scenario.models {
@@ -152,7 +156,7 @@ impl Prepared {
                 models.push((name.clone(), SharedModel::new(Box::new(meter), &scenario.language[name])));
             }
         }
-        Ok(Self { data, data_sources, personas, models, meters, saved, saved_sources })
+        Ok(Self { data, data_sources, personas, models, meters, saved, saved_sources, recordings })
     }
 
     /// What each model was asked so far, by name.
@@ -178,7 +182,11 @@ impl Prepared {
     pub fn minds(&self, scenario: &Scenario) -> Result<Vec<(String, Mind)>, AppError> {
         let mut minds = minds(scenario)?;
         for (name, mind) in &mut minds {
-            if let (Mind::Learning(learner), Some(file)) = (mind, self.saved.get(name)) {
+            let Mind::Learning(learner) = mind else { continue };
+            if let Some(recordings) = self.recordings.get(name) {
+                learner.give(Arc::clone(recordings));
+            }
+            if let Some(file) = self.saved.get(name) {
                 learner.load(file).map_err(|error| AppError::SavedPolicy {
                     policy: name.clone(),
                     path: self.saved_sources[name].source.clone().into(),

@@ -142,6 +142,13 @@ pub fn check_scenario(scenario: &Scenario) -> Result<(), ScenarioError> {
             return Err(scenario.invalid(&format!("agents.{}.fallback", group.name), message, help));
         }
     }
+    for name in &scenario.record.transitions {
+        if scenario.agents.iter().all(|group| group.policy != *name) {
+            let message = format!("nobody decides by policy \"{name}\", so that there is nothing of it to record");
+            let help = "name the `policy` of a group; contenders and fallbacks are not recorded under their names";
+            return Err(scenario.invalid("record.transitions", message, help));
+        }
+    }
     let domain = domain_of(scenario)?;
     domain.check(scenario)?;
     check_rewards(scenario, domain, &minds)?;

@@ -154,6 +154,7 @@ impl<'a> Stage<'a> {
                     stopped_by = Some(error.budget_spent().ok_or(error)?);
                     // Of a tick that was not finished nothing is kept; every table has its header.
                     simulation.tables_mut().clear();
+                    simulation.clear_recorded();
                 }
             }
             if after(simulation)?.is_break() || stopped_by.is_some() {

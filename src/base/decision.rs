@@ -209,6 +209,12 @@ pub trait Policy: Send + Sync {
         let _ = (decisions, wanted);
     }
 
+    /// Natural logarithm of the probability with which each row's action was drawn, for the record; `None` where the
+    /// policy does not know. `actions` are what [`Self::decide`] gave for the same decisions.
+    fn log_probabilities(&self, _decisions: &DecisionBatch<'_>, _actions: &[Action]) -> Option<Vec<f64>> {
+        None
+    }
+
     /// Whether rows may be split over threads. True unless the policy gains from seeing all rows at once.
     fn splits(&self) -> bool {
         true

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::decision::advice_of;
-use super::{Action, AgentId, Chance, LegalActions, Policy, Space, Tick};
+use super::{Action, AgentId, Chance, LegalActions, Policy, Space, Tick, Transitions};
 
 /// How a transition ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +108,25 @@ pub struct LimitState {
     pub multiplier: f64,
 }
 
+/// What a learner has to say of one pass over what other runs recorded; a row of `studies.csv`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StudyStats {
+    /// Its number, from 1.
+    pub epoch: u64,
+    /// Gradient steps of it.
+    pub gradient_steps: u64,
+    /// Mean loss of them.
+    pub loss: f64,
+    /// Mean absolute temporal-difference error of them; `None` for a learner without values.
+    pub error: Option<f64>,
+    /// Mean over them of ln Σ exp Q(s,·) − Q(s,a); `None` for a learner that does not learn conservatively.
+    pub gap: Option<f64>,
+    /// Mean log-probability that the policy gives afterwards to the actions of episodes held out; `None` without any.
+    pub held_out_log_probability: Option<f64>,
+    /// Share of these actions that the policy thinks likeliest; `None` without any.
+    pub held_out_accuracy: Option<f64>,
+}
+
 /// Why a learner could not learn.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnError {
@@ -123,6 +142,9 @@ pub enum LearnError {
         /// Its value.
         value: f32,
     },
+    /// What other runs recorded is not enough.
+    #[error("{0}")]
+    Recording(String),
     /// What was learned is no longer a number.
     #[error(
         "at tick {tick} the weights stopped being finite numbers, after {steps} gradient steps; \
@@ -196,6 +218,23 @@ pub trait Learner: Send + Sync {
     /// The agent has left the world; its id never comes back. What it did last is still handed in with the next batch,
     /// if anything is left to learn of it.
     fn leave(&mut self, _agent: AgentId) {}
+
+    /// Hands over what other runs recorded, for a learner that learns from it: see [`Self::study`]. Others ignore it.
+    fn give(&mut self, _recordings: Arc<[Transitions]>) {}
+
+    /// Whether it learns from what other runs recorded, and not from its own transitions.
+    fn studies(&self) -> bool {
+        false
+    }
+
+    /// Learns from what it was given, before it decides for the first time; one entry an epoch, and none from learners
+    /// that learn from nothing but their own transitions.
+    ///
+    /// # Errors
+    /// When there is too little to learn from, or weights stop being finite.
+    fn study(&mut self, _chance: Chance) -> Result<Vec<StudyStats>, LearnError> {
+        Ok(Vec::new())
+    }
 
     /// The policy as learned so far.
     fn policy(&self) -> Arc<dyn Policy>;

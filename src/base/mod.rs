@@ -11,6 +11,7 @@ mod message;
 mod mind;
 mod numbers;
 mod persona;
+mod recording;
 mod statistics;
 mod transitions;
 
@@ -25,11 +26,13 @@ pub use language::{
     Request, Scored, TokenCount,
 };
 pub use learning::{
-    LearnError, LearnStats, Learner, LimitState, Outcome, PolicyFile, PolicyFileError, TensorData, TransitionBatch,
+    LearnError, LearnStats, Learner, LimitState, Outcome, PolicyFile, PolicyFileError, StudyStats, TensorData,
+    TransitionBatch,
 };
 pub use message::{Message, Performative, TextArena, TextId};
 pub use mind::{AskModels, Context, LanguageDecision, LanguageMind, Letter, Remembrance};
 pub use numbers::{log_sum_exp, softmax_in_place};
 pub use persona::{Diversity, Persona, PersonaFile, TraitSpec};
+pub use recording::Transitions;
 pub use statistics::{MeanInterval, mean_interval, student_quantile};
 pub use transitions::{Branch, TransitionTable};

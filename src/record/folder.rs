@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::transitions::TransitionFile;
 use super::{CsvTable, Table};
+use crate::base::{Space, Transitions};
 
 /// Why something could not be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,8 @@ pub struct RunFolder {
     temporary: PathBuf,
     /// Open tables by their file's name inside the folder.
     tables: BTreeMap<String, CsvTable<File>>,
+    /// The same of recorded transitions.
+    transitions: BTreeMap<String, TransitionFile<File>>,
     /// Held for as long as the folder is not published: a folder whose lock is free belongs to a dead process. It lies
     /// beside the folder, so that it covers the renaming too.
     _lock: Lock,
@@ -85,6 +89,9 @@ impl Drop for Lock {
     }
 }
 
+/// The folder of recorded transitions in a run folder.
+pub const TRANSITIONS: &str = "transitions";
+
 /// The one file whose bytes may differ between equal runs.
 const TIMINGS: &str = "timings.json";
 
@@ -106,7 +113,8 @@ impl RunFolder {
             let temporary = parent.join(format!("{PARTIAL}{token}-{attempt}"));
             let Some(lock) = Lock::take(&lock_of(&temporary))? else { continue };
             fs::create_dir(&temporary).map_err(io("create a folder in the results folder:", &temporary))?;
-            return Ok(Self { parent: parent.to_owned(), temporary, tables: BTreeMap::new(), _lock: lock });
+            let (tables, transitions) = (BTreeMap::new(), BTreeMap::new());
+            return Ok(Self { parent: parent.to_owned(), temporary, tables, transitions, _lock: lock });
         }
         let taken = std::io::Error::other("its temporary names are all taken by runs under way");
         Err(io("create a folder in the results folder", parent)(taken))
@@ -132,6 +140,21 @@ impl RunFolder {
             self.tables.insert(name.clone(), CsvTable::new(&table.spec, file).map_err(csv_error)?);
         }
         self.tables.get_mut(&name).expect("just made").append(table).map_err(csv_error)
+    }
+
+    /// Appends what agents of one policy did to `transitions/POLICY.csv`, which starts with the header.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append_transitions(&mut self, policy: &str, space: &Space, rows: &Transitions) -> Result<(), RecordError> {
+        let name = format!("{TRANSITIONS}/{policy}.csv");
+        let path = self.temporary.join(&name);
+        let csv_error = |source| RecordError::Csv { path: path.clone(), source };
+        if !self.transitions.contains_key(&name) {
+            let file = create_file(&path)?;
+            self.transitions.insert(name.clone(), TransitionFile::new(space, file).map_err(csv_error)?);
+        }
+        self.transitions.get_mut(&name).expect("just made").append(rows).map_err(csv_error)
     }
 
     /// Writes a whole file.
@@ -161,6 +184,10 @@ impl RunFolder {
         for (name, table) in std::mem::take(&mut self.tables) {
             let path = self.temporary.join(name);
             table.finish().and_then(|file| file.sync_all()).map_err(io("write", &path))?;
+        }
+        for (name, transitions) in std::mem::take(&mut self.transitions) {
+            let path = self.temporary.join(name);
+            transitions.finish().and_then(|file| file.sync_all()).map_err(io("write", &path))?;
         }
         Ok(())
     }
@@ -217,6 +244,7 @@ impl Drop for RunFolder {
     fn drop(&mut self) {
         if !self.temporary.as_os_str().is_empty() {
             self.tables.clear();
+            self.transitions.clear();
             // Nothing can be done about a failure here; a later run sweeps what is left.
             let _ = fs::remove_dir_all(&self.temporary);
         }
@@ -276,6 +304,25 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Length and SHA-256 of a file, read piece by piece.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256_of(path: &Path) -> std::io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    let mut bytes = 0;
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok((bytes, hex(&hasher.finalize())));
+        }
+        bytes += count as u64;
+        hasher.update(&buffer[..count]);
+    }
+}
+
 /// Hashes of all files below a folder, by name.
 ///
 /// # Errors
@@ -291,19 +338,8 @@ pub fn sums_of(folder: &Path) -> Result<Vec<FileSum>, RecordError> {
                 continue;
             }
             let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-            let mut file = File::open(&path).map_err(io("read", &path))?;
-            let mut hasher = Sha256::new();
-            let mut buffer = vec![0; 1 << 16];
-            let mut bytes = 0;
-            loop {
-                let count = file.read(&mut buffer).map_err(io("read", &path))?;
-                if count == 0 {
-                    break;
-                }
-                bytes += count as u64;
-                hasher.update(&buffer[..count]);
-            }
-            sums.push(FileSum { name, bytes, sha256: hex(&hasher.finalize()) });
+            let (bytes, sha256) = sha256_of(&path).map_err(io("read", &path))?;
+            sums.push(FileSum { name, bytes, sha256 });
         }
     }
     sums.sort_by(|left, right| left.name.cmp(&right.name));

@@ -102,6 +102,22 @@ impl Policy for Published {
         }
         Ok(())
     }
+
+    fn log_probabilities(&self, decisions: &DecisionBatch<'_>, actions: &[Action]) -> Option<Vec<f64>> {
+        if self.greedy {
+            return Some(vec![0.0; actions.len()]);
+        }
+        let network = self.network.get()?;
+        let (mut trace, mut seen) = (Trace::default(), decisions.features.to_vec());
+        if let Some(moments) = &self.moments {
+            moments.normalise(&mut seen);
+        }
+        let outputs = network.forward(&seen, actions.len(), &mut trace);
+        let of = |(row, (&action, odds)): (usize, (&Action, &[f32]))| {
+            f64::from(Shares::of(odds, decisions.legal[row]).log_probability(odds, action)).min(0.0)
+        };
+        Some(actions.iter().zip(outputs.chunks(network.stride())).enumerate().map(of).collect())
+    }
 }
 
 /// The action that a number drawn from [0, 1) stands for under these odds, or without one the likeliest.

@@ -6,8 +6,11 @@
 //! *double* (van Hasselt, Guez and Silver 2016, equation 4): Q chooses the best next action and Q⁻ values it;
 //! *dueling* (Wang et al. 2016, equation 9): Q = V + A − mean A, over the legal actions;
 //! *n-step* (Sutton 1988; Hessel et al. 2018, section 3): rewards of `steps` decisions, then γⁿ of the value there;
+//! *soft targets* (Lillicrap et al. 2016): Q⁻ moves by a share of the way towards Q at each step;
+//! *averaging* (Polyak and Juditsky 1992): what is deployed is a running mean of the weights;
 //! *prioritised replay* (Schaul et al. 2016): `replay.rs`, with weights that undo its bias as β rises to 1.
 
+mod policy;
 mod settings;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,16 +18,18 @@ use std::sync::{Arc, OnceLock};
 
 use rand::RngExt;
 
+use self::policy::{Published, begin, exploration};
+use super::action_values::{Brain, Lesson, approach, chunk};
 use super::approximator::Approximator;
 use super::checks::{array, check_finite, check_head, finite, head};
 use super::experience::Experience;
-use super::network::{Trace, Worker, over_chunks};
-use super::network_settings::NormaliseSettings;
+use super::network::{Worker, over_chunks};
+use super::normalise::Moments;
 use super::optimiser::{Adam, clipping};
 use super::replay::{Priorities, memory_bytes};
 use crate::base::{
-    Action, AgentId, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, Outcome, Policy,
-    PolicyError, PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
+    AgentId, Chance, LearnError, LearnStats, Learner, LegalActions, Outcome, Policy, PolicyFile, PolicyFileError,
+    Purpose, Space, TensorData, TransitionBatch,
 };
 use crate::scenario::{Kind, ScenarioError, Section, SettingsType};
 
@@ -64,96 +69,10 @@ pub(super) fn build(section: &Section, space: &Space) -> Result<Box<dyn Learner>
     Ok(Box::new(Dqn::new(settings, space.clone())))
 }
 
-const WEIGHTS: Purpose = Purpose::named("rl.dqn.weights");
-const EXPLORE: Purpose = Purpose::named("rl.dqn.explore");
 const REPLAY: Purpose = Purpose::named("rl.dqn.replay");
-
-/// Rows of a decision that are computed together.
-const DECIDE_ROWS: usize = 256;
 
 /// What an error of nothing has as priority, so that it is drawn again some day.
 const PRIORITY_LEAST: f64 = 1e-3;
-
-fn begin(settings: &DqnSettings, space: &Space, chance: Chance) -> Box<dyn Approximator> {
-    let outputs = space.menu.len() + usize::from(settings.dueling);
-    settings.network.build(space.features.len(), outputs, 1.0, (chance, WEIGHTS, 0))
-}
-
-/// Q(s,a) out of a row of outputs: as it is, or dueling: the state's value behind the advantages.
-fn value(dueling: bool, outputs: &[f32], actions: usize, legal: LegalActions, action: Action) -> f32 {
-    let advantage = outputs[action.index()];
-    if dueling { outputs[actions] + advantage - mean_advantage(outputs, legal) } else { advantage }
-}
-
-fn mean_advantage(outputs: &[f32], legal: LegalActions) -> f32 {
-    legal.iter().map(|action| outputs[action.index()]).sum::<f32>() / legal.count() as f32
-}
-
-/// The legal action of the greatest value, the lowest of equals; with dueling too it is that of the greatest advantage.
-fn best(outputs: &[f32], legal: LegalActions) -> Action {
-    let better = |best: Action, next: Action| if outputs[next.index()] > outputs[best.index()] { next } else { best };
-    legal.iter().reduce(better).expect("something is legal")
-}
-
-/// The policy as published.
-struct Published {
-    settings: Arc<DqnSettings>,
-    space: Space,
-    /// Filled at the first decision where nothing was learned or loaded before.
-    network: OnceLock<Box<dyn Approximator>>,
-    greedy: bool,
-}
-
-fn exploration(settings: &DqnSettings, tick: Tick) -> f64 {
-    if tick.0 >= settings.exploration_ticks {
-        return settings.exploration_final;
-    }
-    let share = tick.0 as f64 / settings.exploration_ticks as f64;
-    settings.exploration + (settings.exploration_final - settings.exploration) * share
-}
-
-impl Policy for Published {
-    fn history(&self) -> usize {
-        self.settings.network.history as usize
-    }
-
-    fn decide(&self, decisions: &DecisionBatch<'_>, actions: &mut [Action]) -> Result<(), PolicyError> {
-        let network = self.network.get_or_init(|| begin(&self.settings, &self.space, decisions.chance));
-        let (inputs, stride) = (network.inputs(), network.stride());
-        let exploration = if self.greedy { 0.0 } else { exploration(&self.settings, decisions.tick) };
-        let mut trace = Trace::default();
-        for (block, actions) in actions.chunks_mut(DECIDE_ROWS).enumerate() {
-            let first = block * DECIDE_ROWS;
-            let seen = &decisions.features[first * inputs..(first + actions.len()) * inputs];
-            let outputs = network.forward(seen, actions.len(), &mut trace);
-            for ((row, action), outputs) in (first..).zip(actions).zip(outputs.chunks(stride)) {
-                let legal = decisions.legal[row];
-                *action = best(outputs, legal);
-                if exploration > 0.0 {
-                    let mut draw = decisions.chance.draw(EXPLORE, decisions.tick, decisions.agents[row]);
-                    if draw.random::<f64>() < exploration {
-                        *action = legal.nth(draw.random_range(0..legal.count())).expect("below the count");
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The network, the one that values, and what the optimiser remembers.
-#[derive(Clone)]
-struct Brain {
-    network: Box<dyn Approximator>,
-    target: Box<dyn Approximator>,
-    adam: Adam,
-}
-
-impl Brain {
-    fn new(network: Box<dyn Approximator>) -> Self {
-        Self { adam: Adam::new(&*network), target: network.clone(), network }
-    }
-}
 
 /// What a learner counts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -169,6 +88,10 @@ pub struct Dqn {
     settings: Arc<DqnSettings>,
     space: Space,
     brain: Option<Brain>,
+    /// Weights averaged over gradient steps, which are what is deployed, where that is declared.
+    average: Option<Box<dyn Approximator>>,
+    /// By which features are brought to one scale, where that is declared.
+    moments: Option<Moments>,
     replay: Experience,
     /// How many decisions each kept transition spans.
     spans: Vec<f32>,
@@ -194,21 +117,6 @@ struct Waiting {
 /// Columns of a waiting decision beside what it saw.
 const WAITING: usize = 6;
 
-#[derive(Default)]
-struct Sums {
-    loss: f64,
-    error: f64,
-    errors: Vec<f32>,
-}
-
-impl std::ops::AddAssign for Sums {
-    fn add_assign(&mut self, other: Self) {
-        self.loss += other.loss;
-        self.error += other.error;
-        self.errors.extend(other.errors);
-    }
-}
-
 impl Dqn {
     /// A learner that has learned nothing.
     #[must_use]
@@ -219,10 +127,13 @@ impl Dqn {
             settings: Arc::clone(&settings),
             space: space.clone(),
             network: OnceLock::new(),
+            moments: None,
             greedy: !settings.learn,
         };
         Self {
             brain: None,
+            average: None,
+            moments: settings.normalise.observations.then(|| Moments::new(space.features.len())),
             replay: Experience::new(settings.network.sight(space.features.len()).width(), capacity),
             spans: Vec::new(),
             priorities: settings.prioritised.as_ref().map(|_| Priorities::new(capacity)),
@@ -243,9 +154,16 @@ impl Dqn {
     fn publication(&self, greedy: bool) -> Published {
         let network = OnceLock::new();
         if let Some(brain) = &self.brain {
-            network.get_or_init(|| brain.network.clone());
+            let deployed = self.average.as_ref().filter(|_| greedy);
+            network.get_or_init(|| deployed.unwrap_or(&brain.network).clone());
         }
-        Published { settings: Arc::clone(&self.settings), space: self.space.clone(), network, greedy }
+        Published {
+            settings: Arc::clone(&self.settings),
+            space: self.space.clone(),
+            network,
+            moments: self.moments.clone(),
+            greedy,
+        }
     }
 
     /// Takes in row `row` of a batch: it completes the returns of earlier decisions, and waits for its own.
@@ -315,16 +233,18 @@ impl Dqn {
             _ => ((0..count).map(|_| draw.random_range(0..self.replay.len())).collect(), vec![1.0; count]),
         };
         let mut gradients = vec![0.0; brain.network.parameters().len()];
-        let (replay, spans, actions) = (&self.replay, &self.spans, self.space.menu.len());
+        let (replay, spans) = (&self.replay, &self.spans);
+        let lesson = Lesson {
+            discount: settings.discount,
+            double: settings.double,
+            dueling: settings.dueling,
+            actions: self.space.menu.len(),
+            conservatism: 0.0,
+            moments: self.moments.as_ref().map(|moments| (moments, settings.network.sight(self.space.features.len()))),
+        };
         let sums = over_chunks(count, &mut gradients, &mut self.workers, |range, worker, slab| {
-            chunk(
-                &settings,
-                brain,
-                (replay, spans, actions),
-                (&rows[range.clone()], &weights[range], count),
-                worker,
-                slab,
-            )
+            let part = (&rows[range.clone()], &weights[range], count);
+            chunk(lesson, brain, (replay, spans), part, worker, slab)
         });
         if let (Some(priorities), Some(prioritised)) = (&mut self.priorities, &settings.prioritised) {
             for (&row, error) in rows.iter().zip(&sums.errors) {
@@ -338,8 +258,11 @@ impl Dqn {
         }
         let rate = settings.optimiser.rate(self.counts.transitions);
         brain.adam.step(&settings.optimiser, rate, &mut *brain.network, &gradients, clip);
-        if self.counts.steps.is_multiple_of(settings.target_every) {
-            brain.target = brain.network.clone();
+        brain.renew_target(self.counts.steps, settings.target_every, settings.target_rate);
+        if let Some(average) = &mut self.average {
+            // The mean of the first steps, and then one that forgets: 1 − n/(n+1) until that is above the setting.
+            let share = (1.0 - settings.averaging).max(1.0 / self.counts.steps as f64);
+            approach(&mut **average, &*brain.network, share);
         }
         stats.gradient_steps += 1;
         stats.loss += sums.loss / count as f64;
@@ -351,80 +274,15 @@ impl Dqn {
         let settings = &self.settings;
         let layout = serde_json::json!({
             "network": settings.network.layout(),
-            "normalise": NormaliseSettings::default(),
+            "normalise": settings.normalise,
             "dueling": settings.dueling,
             "replay": settings.replay,
             "steps": settings.steps,
             "prioritised": settings.prioritised.is_some(),
+            "averaging": settings.averaging > 0.0,
         });
         head(KIND.name, &self.space, layout.to_string())
     }
-}
-
-/// The gradient of some rows of a step of `all` rows.
-fn chunk(
-    settings: &DqnSettings,
-    brain: &Brain,
-    (replay, spans, actions): (&Experience, &[f32], usize),
-    (rows, weights, all): (&[usize], &[f32], usize),
-    worker: &mut Worker,
-    slab: &mut [f32],
-) -> Sums {
-    let stride = brain.network.stride();
-    worker.features.clear();
-    for &row in rows {
-        worker.features.extend_from_slice(replay.seen_next(row));
-    }
-    let goes_on = |row: usize| replay.outcomes[row] != Outcome::Terminated;
-    let choices: Vec<Action> = if settings.double {
-        let outputs = brain.network.forward(&worker.features, rows.len(), &mut worker.traces[0]);
-        let choose = |(&row, outputs): (&usize, &[f32])| {
-            if goes_on(row) { best(outputs, replay.next_legal[row]) } else { Action(0) }
-        };
-        rows.iter().zip(outputs.chunks(stride)).map(choose).collect()
-    } else {
-        Vec::new()
-    };
-    let outputs = brain.target.forward(&worker.features, rows.len(), &mut worker.traces[1]);
-    let target = |(place, (&row, outputs)): (usize, (&usize, &[f32]))| {
-        if !goes_on(row) {
-            return replay.rewards[row];
-        }
-        let legal = replay.next_legal[row];
-        let choice = if settings.double { choices[place] } else { best(outputs, legal) };
-        let discount = settings.discount.powi(spans[row] as i32) as f32;
-        replay.rewards[row] + discount * value(settings.dueling, outputs, actions, legal, choice)
-    };
-    let targets: Vec<f32> = rows.iter().zip(outputs.chunks(stride)).enumerate().map(target).collect();
-
-    worker.features.clear();
-    for &row in rows {
-        worker.features.extend_from_slice(replay.seen(row));
-    }
-    let outputs = brain.network.forward(&worker.features, rows.len(), &mut worker.traces[0]);
-    worker.outputs.clear();
-    worker.outputs.resize(rows.len() * stride, 0.0);
-    let mut sums = Sums::default();
-    for (place, (&row, outputs)) in rows.iter().zip(outputs.chunks(stride)).enumerate() {
-        let (legal, action) = (replay.legal[row], Action(replay.actions[row]));
-        let error = value(settings.dueling, outputs, actions, legal, action) - targets[place];
-        // Huber's loss: squared up to 1, then straight; its slope is the error cut at 1.
-        let slope = error.clamp(-1.0, 1.0);
-        let gradient = slope * weights[place] / all as f32;
-        let gradients = &mut worker.outputs[place * stride..(place + 1) * stride];
-        gradients[action.index()] = gradient;
-        if settings.dueling {
-            gradients[actions] = gradient;
-            for other in legal.iter() {
-                gradients[other.index()] -= gradient / legal.count() as f32;
-            }
-        }
-        sums.loss += f64::from(weights[place] * (slope * error - 0.5 * slope * slope));
-        sums.error += f64::from(error.abs());
-        sums.errors.push(error);
-    }
-    brain.network.backward(&worker.features, rows.len(), &worker.outputs, &mut worker.traces[0], slab);
-    sums
 }
 
 impl Learner for Dqn {
@@ -445,6 +303,9 @@ impl Learner for Dqn {
             self.open.clear();
         }
         self.counts.tick = batch.tick.0;
+        if let Some(moments) = &mut self.moments {
+            moments.observe(batch.features);
+        }
         let before = self.counts.transitions;
         for row in 0..batch.agents.len() {
             self.keep(batch, row);
@@ -454,10 +315,15 @@ impl Learner for Dqn {
             return Ok(stats);
         }
         if self.brain.is_none() {
-            self.brain = Some(Brain::new(begin(&self.settings, &self.space, batch.chance)));
+            let brain = Brain::new(begin(&self.settings, &self.space, batch.chance));
+            self.average = (self.settings.averaging > 0.0).then(|| brain.network.clone());
+            self.brain = Some(brain);
         }
         // Whole steps that fall between the transitions before and those now.
-        let due = |transitions: u64| (transitions as f64 * self.settings.gradient_steps) as u64;
+        let due = |transitions: u64| {
+            let whole = transitions - transitions % self.settings.learn_every;
+            (whole as f64 * self.settings.gradient_steps) as u64
+        };
         let steps = due(self.counts.transitions) - due(before.max(self.settings.learning_starts - 1));
         for _ in 0..steps {
             self.improve(batch, &mut stats)?;
@@ -490,10 +356,15 @@ impl Learner for Dqn {
         file.tensors.extend(brain.network.save("network", brain.network.parameters()));
         file.tensors.extend(brain.target.save("target", brain.target.parameters()));
         file.tensors.extend(brain.adam.save("adam", &*brain.network));
+        if self.settings.averaging > 0.0 {
+            let average = self.average.as_ref().unwrap_or(&brain.network);
+            file.tensors.extend(average.save("average", average.parameters()));
+        }
         let Counts { transitions, steps, tick } = self.counts;
         let counts = [u64::from(self.brain.is_some()), transitions, steps, tick];
         let values = counts.map(|count| count as f64).to_vec();
         file.tensors.push(TensorData { name: "counts".into(), shape: vec![values.len()], values });
+        file.tensors.extend(self.moments.as_ref().map(|moments| moments.save("moments")));
         file.tensors.extend(self.replay.save("replay"));
         let spans: Vec<f64> = self.spans.iter().map(|&span| f64::from(span)).collect();
         file.tensors.push(TensorData { name: "spans".into(), shape: vec![spans.len()], values: spans });
@@ -520,6 +391,15 @@ impl Learner for Dqn {
             network.parameters_mut().copy_from_slice(&loaded);
         }
         brain.adam = Adam::load("adam", &*brain.network, file)?;
+        let mut average = (self.settings.averaging > 0.0).then(|| brain.network.clone());
+        if let Some(average) = &mut average {
+            let loaded = average.load("average", file)?;
+            average.parameters_mut().copy_from_slice(&loaded);
+        }
+        let moments = match &self.moments {
+            Some(_) => Some(Moments::load("moments", self.space.features.len(), file)?),
+            None => None,
+        };
         let counts = array(file, "counts", &[4])?;
         let (width, capacity) = (self.width(), self.settings.replay as usize);
         let replay = Experience::load("replay", width, capacity, file)?;
@@ -553,9 +433,9 @@ impl Learner for Dqn {
         }
         let count = |place: usize| counts[place] as u64;
         self.counts = Counts { transitions: count(1), steps: count(2), tick: count(3) };
-        self.brain = (count(0) == 1).then_some(brain);
+        (self.brain, self.average) = if count(0) == 1 { (Some(brain), average) } else { (None, None) };
         self.spans = spans.into_iter().map(|span| span as f32).collect();
-        (self.replay, self.priorities, self.open) = (replay, priorities, waiting);
+        (self.replay, self.priorities, self.open, self.moments) = (replay, priorities, waiting, moments);
         self.published = Arc::new(self.publication(!self.settings.learn));
         Ok(())
     }

@@ -282,6 +282,18 @@ impl Policy for Table {
         }
         Ok(())
     }
+
+    fn log_probabilities(&self, decisions: &DecisionBatch<'_>, actions: &[Action]) -> Option<Vec<f64>> {
+        let exploration = self.exploration.at(decisions.tick);
+        let of = |(row, &action): (usize, &Action)| {
+            let legal = decisions.legal[row];
+            let state = self.discretiser.state(decisions.row(row));
+            let ties = self.ties(state, self.eligible(state, legal));
+            let best = if ties.allows(action) { 1.0 / f64::from(ties.count()) } else { 0.0 };
+            (exploration / f64::from(legal.count()) + (1.0 - exploration) * best).ln()
+        };
+        Some(actions.iter().enumerate().map(of).collect())
+    }
 }
 
 /// A tabular learner.

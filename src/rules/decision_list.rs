@@ -137,4 +137,8 @@ impl Policy for DecisionList {
         }
         Ok(())
     }
+
+    fn log_probabilities(&self, decisions: &DecisionBatch<'_>, _: &[Action]) -> Option<Vec<f64>> {
+        Some(vec![0.0; decisions.agents.len()])
+    }
 }

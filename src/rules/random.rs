@@ -41,4 +41,8 @@ impl Policy for Random {
         }
         Ok(())
     }
+
+    fn log_probabilities(&self, decisions: &DecisionBatch<'_>, _: &[Action]) -> Option<Vec<f64>> {
+        Some(decisions.legal.iter().map(|legal| -f64::from(legal.count()).ln()).collect())
+    }
 }

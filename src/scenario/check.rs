@@ -31,6 +31,10 @@ pub(super) fn check_references(root: &Node, problems: &mut Problems) {
             check_reference(root, node, "policy", problems);
         }
     }
+    let recorded = root.get("record").and_then(|record| record.get("transitions")).and_then(Node::list);
+    for node in recorded.unwrap_or_default() {
+        check_reference(root, node, "policy", problems);
+    }
     let groups = root.get("agents").and_then(Node::list).unwrap_or_default();
     let mut names: BTreeSet<&str> = BTreeSet::new();
     let mut agents: i64 = 0;

@@ -104,7 +104,7 @@ impl Default for Clock {
 }
 
 /// What the run writes down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RecordSettings {
     /// Whether every message between agents is written to messages.csv.
@@ -115,11 +115,14 @@ pub struct RecordSettings {
     /// Every how many ticks each learner gets a row in learning.csv.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub learning_every: u64,
+    /// Groups' own policies of which every decision, with what came of it, is written to transitions/POLICY.csv.
+    #[schemars(extend("uniqueItems" = true))]
+    pub transitions: Vec<String>,
 }
 
 impl Default for RecordSettings {
     fn default() -> Self {
-        Self { messages: true, agents_every: 0, learning_every: 100 }
+        Self { messages: true, agents_every: 0, learning_every: 100, transitions: Vec::new() }
     }
 }
 

@@ -27,6 +27,8 @@ impl Scenario {
         line(&mut text, "messages", &self.record.messages.into());
         line(&mut text, "agents_every", &whole(self.record.agents_every));
         line(&mut text, "learning_every", &whole(self.record.learning_every));
+        let names = self.record.transitions.iter().map(|name| toml::Value::from(name.as_str())).collect();
+        line(&mut text, "transitions", &toml::Value::Array(names));
         text.push_str("\n[train]\n");
         for (key, value) in &toml::Table::try_from(&self.train).expect("numbers and words") {
             line(&mut text, key, value);

@@ -72,7 +72,7 @@ pub(super) fn decide(
                 advice: if advice.is_empty() { &[] } else { &advice[rows.start * menu..rows.end * menu] },
             }
         };
-        let ask = |policy: Arc<dyn Policy>, actions: &mut [Action]| {
+        let ask = |policy: &Arc<dyn Policy>, actions: &mut [Action]| {
             if policy.splits() && actions.len() > CHUNK_ROWS {
                 let parts = actions.par_chunks_mut(CHUNK_ROWS).enumerate();
                 parts
@@ -84,22 +84,31 @@ pub(super) fn decide(
                 policy.decide(&part(0, actions.len()), actions)
             }
         };
-        let mut outcome = match (&mut entry.mind, &entry.fallback) {
+        let mut chosen_by: Option<Arc<dyn Policy>> = match (&entry.mind, &entry.fallback) {
+            (_, Some(policy)) if entry.fallen => Some(Arc::clone(policy)),
+            (Mind::Fixed(policy), _) => Some(Arc::clone(policy)),
+            (Mind::Learning(learner), _) => Some(learner.policy()),
+            (Mind::Language(_), _) => None,
+        };
+        // How likely each choice was, where that is recorded and known.
+        let mut told: Vec<f64> = Vec::new();
+        let mut outcome = match (&chosen_by, &mut entry.mind) {
             _ if asked.is_err() => asked,
-            (_, Some(policy)) if entry.fallen => ask(Arc::clone(policy), &mut actions),
-            (Mind::Fixed(policy), _) => ask(Arc::clone(policy), &mut actions),
-            (Mind::Learning(learner), _) => ask(learner.policy(), &mut actions),
-            (Mind::Language(_), _) if actions.is_empty() => Ok(()),
-            (Mind::Language(mind), _) => {
+            (Some(policy), _) => ask(policy, &mut actions),
+            (None, Mind::Language(mind)) if !actions.is_empty() => {
                 let decisions = part(0, due);
-                speaking.decide(&mut **mind, &entry.name, &decisions, &batch.entities[..due], &mut actions)
+                let decided =
+                    speaking.decide(&mut **mind, &entry.name, &decisions, &batch.entities[..due], &mut actions);
+                decided.map(|log_probabilities| told = log_probabilities)
             }
+            (None, _) => Ok(()),
         };
         if let (Err(PolicyError::Language(LanguageError::BudgetSpent { .. })), Some(fallback)) =
             (&outcome, entry.fallback.clone().filter(|_| !entry.fallen))
         {
             entry.fallen = true;
-            outcome = ask(fallback, &mut actions);
+            outcome = ask(&fallback, &mut actions);
+            chosen_by = Some(fallback);
         }
         if let Err(error) = outcome {
             failure.set(match error {
@@ -110,9 +119,16 @@ pub(super) fn decide(
             });
             return;
         }
+        if let (Some(policy), true) = (chosen_by, entry.recorded.is_some() && due > 0) {
+            told = policy.log_probabilities(&part(0, due), &actions).unwrap_or_default();
+        }
+        let wanted = if entry.recorded.is_some() { actions.clone() } else { Vec::new() };
         *illegal += repair(&mut actions, &batch.legal);
-        // What another policy does is not this one's to learn from.
-        if let Some(memory) = entry.memory.as_mut().filter(|_| !entry.fallen) {
+        // What the policy did not choose itself has no probability of its own.
+        let told = |row: usize| told.get(row).copied().filter(|_| wanted[row] == actions[row]);
+        // What another policy does is not this one's to learn from; it is recorded all the same.
+        let keeps = !entry.fallen || entry.recorded.is_some();
+        if let Some(memory) = entry.memory.as_mut().filter(|_| keeps) {
             let Widths { central, advice: advised, .. } = memory.widths();
             advice.resize(due * advised, f32::NAN);
             for (row, (&slot, &action)) in batch.slots.iter().zip(&actions).enumerate() {
@@ -124,6 +140,7 @@ pub(super) fn decide(
                         central: &batch.central[row * central..(row + 1) * central],
                         legal: batch.legal[row],
                         action,
+                        log_probability: told(row),
                         advice: &advice[row * advised..(row + 1) * advised],
                     },
                 );

@@ -10,7 +10,7 @@ use super::now::Now;
 use super::pace::{Pace, hold};
 use super::rewards::Rewards;
 use super::sound::check_observations;
-use crate::base::{Action, AgentId, LearnStats, LegalActions, Outcome, TransitionBatch};
+use crate::base::{Action, AgentId, LearnStats, LegalActions, Outcome, StudyStats, TransitionBatch, Transitions};
 
 /// The system of [`super::Phase::Learn`].
 pub(super) fn learn(
@@ -51,8 +51,19 @@ pub(super) fn learn(
 }
 
 fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch, design: &Rewards) -> Result<(), SimError> {
+    if let Mind::Learning(learner) = &mut entry.mind
+        && !(entry.studied || batch.agents.is_empty())
+    {
+        entry.studied = true;
+        let failed = |error| SimError::Learn { policy: entry.name.to_string(), error };
+        entry.studies = learner.study(now.chance).map_err(failed)?;
+        for study in &entry.studies {
+            let StudyStats { gradient_steps, loss, .. } = *study;
+            entry.stats = sum(entry.stats, LearnStats { gradient_steps, loss, ..LearnStats::default() });
+        }
+    }
     let seen = entry.seen(batch).0;
-    let (Mind::Learning(learner), Some(memory)) = (&mut entry.mind, &mut entry.memory) else { return Ok(()) };
+    let Some(memory) = &mut entry.memory else { return Ok(()) };
     let Widths { features: width, central: central_width, terms: terms_width, advice: advice_width } = memory.widths();
     // (agent, slot, row of what it sees now); ended episodes have no such row.
     let mut rows: Vec<(AgentId, u32, Option<usize>)> =
@@ -76,6 +87,7 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch, design: 
     let mut agents = Vec::with_capacity(rows.len());
     let mut legal = Vec::with_capacity(rows.len());
     let mut actions: Vec<Action> = Vec::with_capacity(rows.len());
+    let mut log_probabilities = Vec::with_capacity(rows.len());
     let mut decided = Vec::with_capacity(rows.len());
     let mut rewards = Vec::with_capacity(rows.len());
     let mut next_legal = Vec::with_capacity(rows.len());
@@ -90,6 +102,7 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch, design: 
         advice.extend_from_slice(&memory.advice[index * advice_width..(index + 1) * advice_width]);
         legal.push(memory.legal[index]);
         actions.push(memory.actions[index]);
+        log_probabilities.push(memory.log_probabilities[index]);
         decided.push(memory.decided[index]);
         rewards.push(memory.rewards[index]);
         outcomes.push(memory.outcomes[index]);
@@ -110,6 +123,8 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch, design: 
         memory.open[index] = false;
     }
     let (mut shaped, present) = (0.0, entry.space.features.len());
+    // The record tells what the world gave.
+    let given = if entry.recorded.is_some() { rewards.clone() } else { Vec::new() };
     if design.shapes() {
         for (row, &(_, slot, _)) in rows.iter().enumerate() {
             let Some(shaping) = design.shaping(memory.groups[slot as usize]) else { continue };
@@ -141,13 +156,43 @@ fn learn_one(now: Now, entry: &mut MindEntry, batch: &ObservationBatch, design: 
         terms: &terms,
         advice: &advice,
     };
-    let mut stats =
-        learner.learn(&transitions).map_err(|error| SimError::Learn { policy: entry.name.to_string(), error })?;
-    // The record tells what the world gave.
-    stats.reward -= shaped;
-    entry.stats = sum(entry.stats, stats);
-    entry.count_advice(&Advised { checked: stats.checked, agreed: stats.agreed, ..Advised::default() });
+    if let Some(recorded) = &mut entry.recorded {
+        record(recorded, &transitions, (width, present), given, log_probabilities);
+    }
+    if let (Mind::Learning(learner), false) = (&mut entry.mind, entry.fallen) {
+        let failed = |error| SimError::Learn { policy: entry.name.to_string(), error };
+        let mut stats = learner.learn(&transitions).map_err(failed)?;
+        stats.reward -= shaped;
+        entry.stats = sum(entry.stats, stats);
+        entry.count_advice(&Advised { checked: stats.checked, agreed: stats.agreed, ..Advised::default() });
+    }
     Ok(())
+}
+
+/// Keeps a tick's transitions for the record, with the rewards given. Of rows of `width` numbers that are a history the
+/// newest observation is kept, `present` numbers.
+fn record(
+    recorded: &mut Transitions,
+    batch: &TransitionBatch<'_>,
+    (width, present): (usize, usize),
+    given: Vec<f32>,
+    log_probabilities: Vec<Option<f64>>,
+) {
+    let end = width - usize::from(width > present);
+    let newest = |rows: &[f32]| -> Vec<f32> {
+        rows.chunks_exact(width.max(1)).flat_map(|row| &row[end - present..end]).copied().collect()
+    };
+    recorded.agents.extend(batch.agents);
+    recorded.decided.extend(batch.decided);
+    recorded.features.extend(newest(batch.features));
+    recorded.legal.extend(batch.legal);
+    recorded.actions.extend(batch.actions);
+    recorded.log_probabilities.extend(log_probabilities);
+    recorded.rewards.extend(given);
+    recorded.terms.extend(batch.terms);
+    recorded.next_features.extend(newest(batch.next_features));
+    recorded.next_legal.extend(batch.next_legal);
+    recorded.outcomes.extend(batch.outcomes);
 }
 
 /// Statistics of two updates together; the error is weighted by transitions, what gradient steps say by these.

@@ -10,8 +10,8 @@ use super::components::PolicySlot;
 use super::history::Histories;
 use super::returns::ReturnCount;
 use crate::base::{
-    Action, AgentId, LanguageMind, LearnStats, Learner, LegalActions, Outcome, Policy, Space, TextId, Tick,
-    history_width,
+    Action, AgentId, LanguageMind, LearnStats, Learner, LegalActions, Outcome, Policy, Space, StudyStats, TextId, Tick,
+    Transitions, history_width,
 };
 
 /// Who decides: a fixed policy, one that is being learned, or one that asks its agents' language models.
@@ -193,8 +193,14 @@ pub(super) struct MindEntry {
     pub paced: bool,
     /// Only where more is decided by than the present.
     pub histories: Option<Histories>,
-    /// Only for learners: decisions whose outcome is open.
+    /// Only for learners and where transitions are recorded: decisions whose outcome is open.
     pub memory: Option<DecisionMemory>,
+    /// Transitions of this tick, where they are recorded.
+    pub recorded: Option<Transitions>,
+    /// Whether a learner has learned from what other runs recorded.
+    pub studied: bool,
+    /// What it said of that, until it is written.
+    pub studies: Vec<StudyStats>,
     /// Since the last row of `learning.csv`.
     pub stats: LearnStats,
     pub agents: u32,
@@ -295,6 +301,7 @@ pub(super) struct DecisionMemory {
     pub advice: Vec<f32>,
     pub legal: Vec<LegalActions>,
     pub actions: Vec<Action>,
+    pub log_probabilities: Vec<Option<f64>>,
     pub decided: Vec<Tick>,
     pub rewards: Vec<f32>,
     pub outcomes: Vec<Outcome>,
@@ -333,6 +340,7 @@ pub(super) struct Decided<'a> {
     pub central: &'a [f32],
     pub legal: LegalActions,
     pub action: Action,
+    pub log_probability: Option<f64>,
     pub advice: &'a [f32],
 }
 
@@ -359,6 +367,7 @@ impl DecisionMemory {
         self.advice.resize(self.advice.len() + advice, 0.0);
         self.legal.push(LegalActions::default());
         self.actions.push(Action(0));
+        self.log_probabilities.push(None);
         self.decided.push(Tick(0));
         self.rewards.push(0.0);
         self.outcomes.push(Outcome::Continues);
@@ -395,6 +404,7 @@ impl DecisionMemory {
         self.advice[index * advice..(index + 1) * advice].copy_from_slice(decided.advice);
         self.legal[index] = decided.legal;
         self.actions[index] = decided.action;
+        self.log_probabilities[index] = decided.log_probability;
         self.decided[index] = decided.tick;
         self.rewards[index] = 0.0;
         self.outcomes[index] = Outcome::Continues;

@@ -51,4 +51,4 @@ pub use shaping::{Potential, PotentialError};
 pub use simulation::{Options, Simulation};
 pub use spaces::spaces_of_policies;
 pub use speak::{decision_columns, memory_columns};
-pub use tables::{Tables, agent_columns, learning_columns, message_columns, metric_columns};
+pub use tables::{Tables, agent_columns, learning_columns, message_columns, metric_columns, study_columns};

@@ -27,8 +27,12 @@ use super::returns::{EpisodeReturns, ReturnCount, tally_returns};
 use super::rewards::{Rewards, close_rewards, credit_rewards};
 use super::spaces::{population_of, spaces_of_policies};
 use super::speak::{add_tables, write_memories};
-use super::tables::{Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns};
-use crate::base::{Chance, LanguageMind, LanguageService, LearnStats, Persona, Policy, PolicyFile, Tick};
+use super::tables::{
+    Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns, study_columns,
+};
+use crate::base::{
+    Chance, LanguageMind, LanguageService, LearnStats, Persona, Policy, PolicyFile, Space, Tick, Transitions,
+};
 use crate::record::{Settled, TableSpec};
 use crate::scenario::Scenario;
 
@@ -44,7 +48,7 @@ pub struct Options {
     pub data: DomainData,
     /// Who the agents are, by the name of their group, where they are not all alike.
     pub personas: BTreeMap<String, Vec<Persona>>,
-    /// Write `messages`, if the scenario records them.
+    /// Write `messages` and transitions, if the scenario records them.
     pub messages: bool,
     /// Runs systems that have no order among them in an order shuffled by this number. Results must not change: a
     /// test uses this.
@@ -106,7 +110,11 @@ impl Simulation {
             let histories = (history > 1).then(|| Histories::new(space.features.len(), history));
             let mut widths = Widths::of(&space, history);
             widths.advice = if advisor.is_some() { space.menu.len() } else { 0 };
-            let memory = matches!(mind, Mind::Learning(_)).then(|| DecisionMemory::new(widths));
+            let is_own = scenario.agents.iter().any(|group| group.policy == name);
+            let recorded =
+                (options.messages && is_own && scenario.record.transitions.contains(&name)).then(Transitions::default);
+            let keeps = recorded.is_some() || matches!(mind, Mind::Learning(_));
+            let memory = keeps.then(|| DecisionMemory::new(widths));
             let name = Arc::from(name);
             entries.push(MindEntry {
                 name,
@@ -119,6 +127,9 @@ impl Simulation {
                 paced,
                 histories,
                 memory,
+                recorded,
+                studied: false,
+                studies: Vec::new(),
                 stats: LearnStats::default(),
                 agents: 0,
                 returns: None,
@@ -157,6 +168,8 @@ impl Simulation {
         let Builder { mut world, mut schedule, metrics, agents } = builder;
 
         let converses = world.resource::<Conversations>().is_used();
+        let studies = |entry: &MindEntry| matches!(&entry.mind, Mind::Learning(learner) if learner.studies());
+        let any_studies = world.resource::<Minds>().entries.iter().any(studies);
         let mut tables = world.resource_mut::<Tables>();
         let (before, mut behind) = metric_columns();
         if converses {
@@ -168,6 +181,9 @@ impl Simulation {
         tables.add(reward_columns);
         if limited {
             tables.add(limit_columns());
+        }
+        if any_studies {
+            tables.add(study_columns());
         }
         if options.messages && scenario.record.messages {
             tables.add(message_columns());
@@ -233,6 +249,18 @@ impl Simulation {
     /// The same, to clear them.
     pub fn tables_mut(&mut self) -> bevy_ecs::change_detection::Mut<'_, Tables> {
         self.world.resource_mut::<Tables>()
+    }
+
+    /// What agents did whose transitions are recorded, since it was last cleared: name and space of each such policy.
+    pub fn recorded(&self) -> impl Iterator<Item = (&str, &Space, &Transitions)> {
+        let entries = self.world.resource::<Minds>().entries.iter();
+        entries.filter_map(|entry| Some((&*entry.name, &entry.space, entry.recorded.as_ref()?)))
+    }
+
+    /// Forgets it.
+    pub fn clear_recorded(&mut self) {
+        let mut minds = self.world.resource_mut::<Minds>();
+        minds.entries.iter_mut().filter_map(|entry| entry.recorded.as_mut()).for_each(Transitions::clear);
     }
 
     /// The world, for domains' summaries, tests and views.

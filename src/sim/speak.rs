@@ -74,7 +74,8 @@ impl Speaking<'_, '_> {
         Arc::clone(self.texts.0.get(text))
     }
 
-    /// Has a mind decide for the rows, whose agents are these entities, and records its choices.
+    /// Has a mind decide for the rows, whose agents are these entities, and records its choices. Gives the log-probability
+    /// of each.
     pub fn decide(
         &mut self,
         mind: &mut dyn LanguageMind,
@@ -82,7 +83,7 @@ impl Speaking<'_, '_> {
         decisions: &DecisionBatch<'_>,
         entities: &[Entity],
         actions: &mut [Action],
-    ) -> Result<(), PolicyError> {
+    ) -> Result<Vec<f64>, PolicyError> {
         let decided = self.ask(decisions, entities, |contexts, ask| mind.decide(decisions, contexts, ask))?;
         if decided.len() != actions.len() {
             return Err(PolicyError::Other(format!("{} decisions for {} agents", decided.len(), actions.len())));
@@ -102,7 +103,7 @@ impl Speaking<'_, '_> {
                 ],
             );
         }
-        Ok(())
+        Ok(decided.iter().map(|decision| decision.log_probability).collect())
     }
 
     /// What a mind would do in the rows' place: as many logarithms of probabilities a row as its menu has actions.

@@ -141,6 +141,34 @@ pub fn learning_columns() -> TableSpec {
     }
 }
 
+/// Columns of `studies.csv`.
+#[must_use]
+pub fn study_columns() -> TableSpec {
+    TableSpec {
+        name: "studies",
+        about: "a pass of a learner over what other runs recorded",
+        columns: vec![
+            Column::new("tick", "ticks", "when; before the first decision"),
+            Column::new("policy", "", "name of the policy in the scenario"),
+            Column::new("epoch", "", "number of the pass, from 1"),
+            Column::new("gradient_steps", "steps", "gradient steps of the pass"),
+            Column::new("loss", "", "mean loss of a gradient step"),
+            Column::new("error_mean", "reward", "mean absolute temporal-difference error; empty without values"),
+            Column::new(
+                "gap_mean",
+                "reward",
+                "mean of ln Σ exp Q(s,·) − Q(s,a), which conservative learning makes small; empty otherwise",
+            ),
+            Column::new(
+                "held_out_log_probability",
+                "nats",
+                "mean log-probability that the policy gives to actions of episodes held out; empty without any",
+            ),
+            Column::new("held_out_accuracy", "share", "share of these that the policy thinks likeliest"),
+        ],
+    }
+}
+
 /// The engine's columns of `agents.csv`, before the domain's.
 #[must_use]
 pub fn agent_columns() -> Vec<Column> {
@@ -206,6 +234,25 @@ pub(super) fn close_rows(
                     Value::from(u32::from(message.topic)),
                     Value::from(f64::from(message.amount)),
                     Value::from(std::sync::Arc::clone(texts.0.get(message.text))),
+                ],
+            );
+        }
+    }
+
+    for entry in &mut minds.entries {
+        for study in std::mem::take(&mut entry.studies) {
+            tables.push(
+                "studies",
+                [
+                    tick.clone(),
+                    Value::from(std::sync::Arc::clone(&entry.name)),
+                    Value::from(study.epoch),
+                    Value::from(study.gradient_steps),
+                    Value::from(study.loss),
+                    Value::from(study.error),
+                    Value::from(study.gap),
+                    Value::from(study.held_out_log_probability),
+                    Value::from(study.held_out_accuracy),
                 ],
             );
         }

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use llmagentos::app::{comparison_spec, evaluation_columns, interval_columns, kinds, seed_columns};
 use llmagentos::domains::DOMAINS;
-use llmagentos::record::{Column, TableSpec};
+use llmagentos::record::{Column, TableSpec, transition_columns};
 use llmagentos::scenario::{Kind, Scenario, Section, json_schema};
 use llmagentos::sim::{
     advice_columns, agent_columns, conversation_columns, conversation_metric_columns, decision_columns,
-    learning_columns, limit_columns, memory_columns, message_columns, metric_columns, reward_columns,
+    learning_columns, limit_columns, memory_columns, message_columns, metric_columns, reward_columns, study_columns,
 };
 use serde_json::Value;
 
@@ -95,6 +95,8 @@ fn tables_of(own: &[TableSpec]) -> Vec<TableSpec> {
         reward_columns(&[]),
         limit_columns(),
         advice_columns(),
+        study_columns(),
+        transition_columns(),
         decision_columns(),
         memory_columns(),
     ];

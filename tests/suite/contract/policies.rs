@@ -23,6 +23,7 @@ fn settings(kind: &str) -> &'static str {
         }
         "ppo" | "a2c" | "reinforce" | "dqn" => "network = { hidden = [8] }",
         "distilled" => "advice = { from = \"mind\" }\nnetwork = { hidden = [8] }",
+        "behaviour_cloning" | "cql" => "network = { hidden = [8] }\ndata = [\"x\"]",
         "q_learning" | "sarsa" | "expected_sarsa" | "double_q" => {
             "state = [{ feature = \"mood\", edges = [-1.0, 0.0, 1.0] }, { feature = \"place\", levels = 5 }]"
         }
