@@ -51,7 +51,10 @@ pub fn measure(out: &mut impl Write) {
             let decisions = best(20, || asked.ask_each(&features, &mut outputs));
             (updates * slots as f64, decisions * many as f64)
         });
-        writeln!(out, "bank, {threads} threads: {updates:.0} agent-updates a second, {decisions:.0} decisions a second")
-            .expect("standard output");
+        writeln!(
+            out,
+            "bank, {threads} threads: {updates:.0} agent-updates a second, {decisions:.0} decisions a second"
+        )
+        .expect("standard output");
     }
 }

@@ -293,7 +293,8 @@ impl Learner for Independent {
     fn load(&mut self, file: &PolicyFile) -> Result<(), PolicyFileError> {
         check_head(file, &self.head(), "networks or normalisers")?;
         let slots = array(file, "slots", &[1])?[0] as usize;
-        let count = file.tensors.iter().find(|tensor| tensor.name == "members").map_or(0, |tensor| tensor.shape[0]);
+        let saved = file.tensors.iter().find(|tensor| tensor.name == "members");
+        let count = saved.and_then(|tensor| tensor.shape.first().copied()).unwrap_or(0);
         let rows = array(file, "members", &[count, 3])?;
         let [policy, value] = layers_of(&self.plan, &self.space);
         let banks = [Bank::load("policy", policy, slots, file)?, Bank::load("value", value, slots, file)?];

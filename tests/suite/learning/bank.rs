@@ -147,7 +147,9 @@ fn a_bank_comes_back_whole_and_a_slot_that_is_put_anew_remembers_nothing() {
     copy.put(2, &weights);
     assert_eq!(held.parameters(2), original.weights().parameters(2), "who holds the old weights keeps them");
     assert_eq!(copy.weights().parameters(2), weights);
-    for (fresh, worn) in arrays(&copy, "adam.n", 2).iter().flatten().zip(arrays(&original, "adam.n", 2).iter().flatten()) {
+    for (fresh, worn) in
+        arrays(&copy, "adam.n", 2).iter().flatten().zip(arrays(&original, "adam.n", 2).iter().flatten())
+    {
         assert!(*fresh == 0.0 && worn.is_finite());
     }
     assert_eq!(arrays(&copy, "n.", 3), arrays(&original, "n.", 3), "its neighbours stay as they are");
