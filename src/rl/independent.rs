@@ -104,9 +104,9 @@ impl Independent {
             self.members.insert(agent, member);
         }
         let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        new.iter().for_each(|agent| {
+        for agent in &new {
             fresh.remove(agent);
-        });
+        }
     }
 
     /// Takes the slots of those who have left.
@@ -252,7 +252,9 @@ impl Learner for Independent {
             &mut total.divergence,
             &mut total.explained_variance,
         ];
-        means.into_iter().for_each(|sum| *sum /= f64::max(updates, 1.0));
+        for sum in means {
+            *sum /= f64::max(updates, 1.0);
+        }
         self.dismiss();
         self.write_directory();
         Ok(total)
