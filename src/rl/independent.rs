@@ -104,9 +104,9 @@ impl Independent {
             self.members.insert(agent, member);
         }
         let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        new.iter().for_each(|agent| {
+        for agent in &new {
             fresh.remove(agent);
-        });
+        }
     }
 
     /// Takes the slots of those who have left.
@@ -252,7 +252,9 @@ impl Learner for Independent {
             &mut total.divergence,
             &mut total.explained_variance,
         ];
-        means.into_iter().for_each(|sum| *sum /= f64::max(updates, 1.0));
+        for sum in means {
+            *sum /= f64::max(updates, 1.0);
+        }
         self.dismiss();
         self.write_directory();
         Ok(total)
@@ -293,7 +295,8 @@ impl Learner for Independent {
     fn load(&mut self, file: &PolicyFile) -> Result<(), PolicyFileError> {
         check_head(file, &self.head(), "networks or normalisers")?;
         let slots = array(file, "slots", &[1])?[0] as usize;
-        let count = file.tensors.iter().find(|tensor| tensor.name == "members").map_or(0, |tensor| tensor.shape[0]);
+        let saved = file.tensors.iter().find(|tensor| tensor.name == "members");
+        let count = saved.and_then(|tensor| tensor.shape.first().copied()).unwrap_or(0);
         let rows = array(file, "members", &[count, 3])?;
         let [policy, value] = layers_of(&self.plan, &self.space);
         let banks = [Bank::load("policy", policy, slots, file)?, Bank::load("value", value, slots, file)?];

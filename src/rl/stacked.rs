@@ -36,7 +36,7 @@ pub(super) fn unstack(learners: usize, file: &PolicyFile) -> Result<Vec<PolicyFi
         let rows = array(file, &counts.name, &[learners])?;
         let missing = || PolicyFileError::MissingTensor { name: stacked.to_owned(), shape: vec![0] };
         let tensor = file.tensors.iter().find(|tensor| tensor.name == stacked).ok_or_else(missing)?;
-        let columns = &tensor.shape[1..];
+        let columns = tensor.shape.get(1..).ok_or_else(missing)?;
         let width: usize = columns.iter().product();
         let values = finite(tensor)?;
         if rows.iter().sum::<f64>() as usize * width != values.len() {

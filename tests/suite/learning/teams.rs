@@ -80,8 +80,8 @@ fn threads_change_no_bit_of_a_team() {
 
 #[test]
 fn agents_learn_to_share() {
-    // Two who share with a pool of one unit that comes back at once: who takes at high need only meets the other one time
-    // in three. Chance brings about 7 of the best 15 or so.
+    // Two who share a pool of one unit that comes back at once. Chance brings 8.4 a game, always to take 11.2, to take at
+    // high need only 13.3, and the best is 14.2.
     let domain = "resource_sharing = { team = 2, capacity = 1, rounds = 8, regrowth = [1, 1], price_swing = 0.5 }";
     let settings = ResourceSharingSettings {
         team: 2,
