@@ -107,7 +107,7 @@ fn a_train_folder_holds_the_best_and_the_last() {
     // Where less is better the first is the best: policies/ then holds what nothing was learned of.
     let worst = train(&out.path().join("worst"), &["--set", "train.larger_is_better=false"]);
     assert_eq!(manifest(&worst)["training"]["policies"][0]["tick"], 0);
-    assert_eq!(visits(&policy(&worst, "policies")), 0.0);
+    assert!(visits(&policy(&worst, "policies")) < 0.5, "nothing was tried");
     assert_eq!(policy(&worst, "checkpoint"), policy(&run, "checkpoint"), "judging changes nothing in what is learned");
 }
 
@@ -257,13 +257,11 @@ fn reference(name: &str, seed: u64) -> Simulation {
     let spaces = spaces_of_policies(&scenario, *domain).expect("fits");
     let mind = |name: &String| {
         let (section, space) = (&scenario.policies[name], &spaces[name]);
-        match ALGORITHMS.iter().find(|algorithm| algorithm.kind.name == section.kind()) {
-            Some(algorithm) => Mind::Learning((algorithm.build)(section, space).expect("builds")),
-            None => {
-                let rule = RULES.iter().find(|rule| rule.kind.name == section.kind()).expect("known");
-                Mind::Fixed((rule.build)(section, space).expect("builds"))
-            }
+        if let Some(algorithm) = ALGORITHMS.iter().find(|algorithm| algorithm.kind.name == section.kind()) {
+            return Mind::Learning((algorithm.build)(section, space).expect("builds"));
         }
+        let rule = RULES.iter().find(|rule| rule.kind.name == section.kind()).expect("known");
+        Mind::Fixed((rule.build)(section, space).expect("builds"))
     };
     let options = Options {
         minds: scenario.policies.keys().map(|name| (name.clone(), mind(name))).collect(),
