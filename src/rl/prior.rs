@@ -1,17 +1,17 @@
 //! A language model's advice as a prior of a learned policy. With z the outputs of the policy's network and p the
 //! probabilities that the advisor gives to the legal actions, the policy is
 //!
-//! π(a|s) ∝ exp(z_a + β ln p_a),
+//! π(a|s) ∝ exp(z(a) + β ln p(a)),
 //!
-//! in decisions and in gradients alike, and c₃ KL(π ‖ p) is added to the loss (Jaques et al. 2017, "Sequence Tutor", equation
-//! 6, has the same divergence from a pretrained model as a part of the reward). β and c₃ fall linearly over the learner's
-//! first transitions; once both are 0 nobody is asked any more.
+//! in decisions and in gradients alike, and c₃ KL(π ‖ p) is added to the loss (Jaques et al. 2017, "Sequence Tutor", has the
+//! same divergence from a pretrained model as a part of the reward). β and c₃ fall linearly over the learner's first
+//! transitions; once both are 0 nobody is asked any more.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::array;
-use crate::base::{LegalActions, PolicyFile, PolicyFileError, TensorData, TransitionBatch};
+use crate::base::{Action, LegalActions, PolicyFile, PolicyFileError, TensorData, TransitionBatch};
 
 /// Who advises a learner, and how much that counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -153,14 +153,13 @@ pub(super) fn compare(batch: &TransitionBatch<'_>) -> (u64, u64) {
 /// The likeliest legal action; of equals the first.
 pub(super) fn likeliest(legal: LegalActions, values: &[f32]) -> usize {
     let better = |best: usize, next: usize| if values[next] > values[best] { next } else { best };
-    legal.iter().map(|action| action.index()).reduce(better).expect("something is legal")
+    legal.iter().map(Action::index).reduce(better).expect("something is legal")
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::objective::Shares;
     use super::*;
-    use crate::base::Action;
 
     /// The same in 64 bits, straight from the definition.
     fn exact(odds: &[f64], advice: &[f64], weight: f64) -> f64 {
