@@ -143,7 +143,7 @@ fn read(mail: Res<Mail>, conversations: Res<Conversations>, boxes: Query<(&Agent
             };
             assert_ne!(letter.topic, PLAIN);
             assert_eq!((letter.sender, letter.performative), (envelope.sender, envelope.performative));
-            assert_eq!(letter.amount, envelope.content.amount().unwrap_or(0) as f32);
+            assert_eq!(letter.amount as i64, envelope.content.amount().unwrap_or(0), "amounts this small are exact");
             let conversation =
                 conversations.get(envelope.conversation).expect("under way, or over since the last tick");
             assert!(conversation.is_party(agent.id));

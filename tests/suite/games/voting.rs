@@ -52,7 +52,7 @@ fn the_reference_profile_has_the_reference_figures() {
         let rule = VotingRule::ALL.into_iter().find(|known| known.name() == rule).unwrap();
         for (candidate, score) in profile.elect(rule).scores.iter().enumerate() {
             let expected = reference[rule.name()][letter(candidate)].as_f64().unwrap();
-            assert_eq!(*score as f64, expected * f64::from(scale), "{}, {}", rule.name(), letter(candidate));
+            assert_eq!(*score, (expected * f64::from(scale)) as u64, "{}, {}", rule.name(), letter(candidate));
         }
     }
     let duels = profile.pairwise();
