@@ -4,10 +4,14 @@
 //! Transitions are gathered while the published policy stays as it is. When the plan says so they are learned from, and
 //! forgotten. A transition that was decided by an older policy than the published one is left out.
 
+mod policy;
+
 use std::sync::{Arc, OnceLock};
 
 use rand::RngExt;
 
+use self::policy::{DECIDE_ROWS, Published};
+pub(super) use self::policy::{DRAW, choose};
 use super::approximator::Approximator;
 use super::central::Central;
 use super::checks::{array, check_finite, check_head, head};
@@ -20,18 +24,13 @@ use super::objective::{Shares, advantages, explained_variance, mean_and_deviatio
 use super::optimiser::{Adam, clipping};
 use super::plan::{Enough, Plan};
 use super::prior::{self, Advice, Pull};
-use super::sight::Sight;
 use crate::base::{
-    Action, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, LimitState, Outcome, Policy,
-    PolicyError, PolicyFile, PolicyFileError, Purpose, Space, TensorData, Tick, TransitionBatch,
+    Action, Chance, LearnError, LearnStats, Learner, LimitState, Outcome, Policy, PolicyFile, PolicyFileError, Purpose,
+    Space, TensorData, Tick, TransitionBatch,
 };
 
 const WEIGHTS: Purpose = Purpose::named("rl.actor_critic.weights");
-pub(super) const DRAW: Purpose = Purpose::named("rl.actor_critic.draw");
 const SHUFFLE: Purpose = Purpose::named("rl.actor_critic.shuffle");
-
-/// Rows of a decision that are computed together.
-const DECIDE_ROWS: usize = 256;
 
 /// The networks at the start; which they are depends on the run's chance and the pair's number alone.
 pub(super) fn begin(plan: &Plan, space: &Space, chance: Chance, pair: u64) -> [Box<dyn Approximator>; 2] {
@@ -47,93 +46,6 @@ pub(super) fn begin(plan: &Plan, space: &Space, chance: Chance, pair: u64) -> [B
         plan.network.build(features, 1, 1.0, key)
     };
     [policy, value]
-}
-
-/// The policy as published: a network, whose outputs are the logarithms of odds.
-struct Published {
-    plan: Arc<Plan>,
-    space: Space,
-    /// Filled at the first decision where nothing was learned or loaded before.
-    network: OnceLock<Box<dyn Approximator>>,
-    moments: Option<Moments>,
-    /// Take the likeliest action instead of drawing one.
-    greedy: bool,
-    /// What advice counts.
-    pull: Pull,
-}
-
-impl Published {
-    fn sight(&self) -> Sight {
-        self.plan.network.sight(self.space.features.len())
-    }
-}
-
-impl Policy for Published {
-    fn history(&self) -> usize {
-        self.sight().history
-    }
-
-    fn wants_advice(&self, _: &DecisionBatch<'_>, wanted: &mut [bool]) {
-        wanted.fill(self.pull.weight > 0.0 || (self.pull.divergence > 0.0 && !self.greedy));
-    }
-
-    fn decide(&self, decisions: &DecisionBatch<'_>, actions: &mut [Action]) -> Result<(), PolicyError> {
-        let network = self.network.get_or_init(|| {
-            let [policy, _] = begin(&self.plan, &self.space, decisions.chance, 0);
-            policy
-        });
-        let (inputs, stride) = (network.inputs(), network.stride());
-        let (mut trace, mut seen, mut mixed) = (Trace::default(), Vec::new(), Vec::new());
-        for (block, actions) in actions.chunks_mut(DECIDE_ROWS).enumerate() {
-            let first = block * DECIDE_ROWS;
-            seen.clear();
-            seen.extend_from_slice(&decisions.features[first * inputs..(first + actions.len()) * inputs]);
-            if let Some(moments) = &self.moments {
-                self.sight().normalise(moments, &mut seen);
-            }
-            let outputs = network.forward(&seen, actions.len(), &mut trace);
-            for ((row, action), odds) in (first..).zip(actions).zip(outputs.chunks(stride)) {
-                let legal = decisions.legal[row];
-                let odds = self.pull.mixed(odds, decisions.advice(row), &mut mixed);
-                let uniform =
-                    (!self.greedy).then(|| decisions.chance.draw(DRAW, decisions.tick, decisions.agents[row]).random());
-                *action = choose(odds, legal, uniform);
-            }
-        }
-        Ok(())
-    }
-
-    fn log_probabilities(&self, decisions: &DecisionBatch<'_>, actions: &[Action]) -> Option<Vec<f64>> {
-        if self.greedy {
-            return Some(vec![0.0; actions.len()]);
-        }
-        let network = self.network.get()?;
-        let (mut trace, mut seen) = (Trace::default(), decisions.features.to_vec());
-        if let Some(moments) = &self.moments {
-            moments.normalise(&mut seen);
-        }
-        let outputs = network.forward(&seen, actions.len(), &mut trace);
-        let of = |(row, (&action, odds)): (usize, (&Action, &[f32]))| {
-            f64::from(Shares::of(odds, decisions.legal[row]).log_probability(odds, action)).min(0.0)
-        };
-        Some(actions.iter().zip(outputs.chunks(network.stride())).enumerate().map(of).collect())
-    }
-}
-
-/// The action that a number drawn from [0, 1) stands for under these odds, or without one the likeliest.
-pub(super) fn choose(odds: &[f32], legal: LegalActions, uniform: Option<f32>) -> Action {
-    let Some(mut left) = uniform else {
-        let better = |best: Action, next: Action| if odds[next.index()] > odds[best.index()] { next } else { best };
-        return legal.iter().reduce(better).expect("something is legal");
-    };
-    let shares = Shares::of(odds, legal);
-    for candidate in legal.iter() {
-        left -= shares.probability(odds, candidate);
-        if left < 0.0 {
-            return candidate;
-        }
-    }
-    legal.nth(0).expect("something is legal")
 }
 
 /// The two networks and what their optimisers remember.

@@ -66,9 +66,21 @@ fn advised_runs_repeat_themselves_with_any_threads_and_from_their_transcript() {
 fn a_budget_that_an_advisor_spends_stops_the_run_or_leaves_it_to_the_fallback() {
     let out = TempDir::new().unwrap();
     let budget = "llm.small={ kind = \"scripted\", budget = { calls = 60 } }";
-    let stopped = run(&out.path().join("stopped"), PRIOR, &["--set", budget, "--no-compare"]);
-    let manifest = std::fs::read_to_string(stopped.join("manifest.json")).expect("a manifest");
+    let with = |more: &[&str]| {
+        let set = ["--set", ADVISOR, "--set", PRIOR, "--set", budget, "--no-compare", "--ticks", "200"];
+        let out = out.path().to_str().expect("UTF-8");
+        let arguments = [&["run", SERVICE_DESK, "--quiet", "--out", out], &set[..], more].concat();
+        let (stdout, stderr, code) = said(&llmagentos(&arguments));
+        let run = PathBuf::from(stdout.lines().last().unwrap_or_else(|| panic!("{stderr}")));
+        (std::fs::read_to_string(run.join("manifest.json")).expect("a manifest"), code)
+    };
+    let (manifest, code) = with(&[]);
     assert!(manifest.contains("\"outcome\": \"budget spent\""), "{manifest}");
+    assert_eq!(code, 5);
+    let fallbacks = ["agents.service.fallback=confirm_first", "agents.specialist.fallback=specialist"];
+    let (manifest, code) = with(&["--set", fallbacks[0], "--set", fallbacks[1]]);
+    assert!(manifest.contains("\"outcome\": \"complete\"") && manifest.contains("budgets_spent"), "{manifest}");
+    assert_eq!(code, 0);
 }
 
 #[test]

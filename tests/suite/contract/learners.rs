@@ -24,7 +24,7 @@ const RIGHT: Action = Action(1);
 
 fn space() -> Space {
     let own = Space::new(&["noise", "place"], ActionMenu::new(&["left", "right"]));
-    Space { central: ["wind"].into(), ..own }
+    Space { central: ["wind"].into(), terms: ["effort"].into(), ..own }
 }
 
 fn legal(place: usize) -> LegalActions {
@@ -46,6 +46,12 @@ fn settings(kind: &str) -> &'static str {
         // Each of the walkers learns from its own steps alone.
         "ippo" => {
             "discount = 0.9\nlambda = 0.0\nrollout = 50\nminibatch = 50\nepochs = 8\nentropy = 0.2\n\
+             network = { hidden = [16] }\noptimiser = { learning_rate = 0.01 }"
+        }
+        // A limit that nobody comes near.
+        "ppo_lagrangian" => {
+            "limits = [{ term = \"effort\", mean = 10.0 }]\ndeploy = \"greedy\"\n\
+             discount = 0.9\nlambda = 0.0\nrollout = 128\nminibatch = 64\nepochs = 4\nentropy = 0.5\n\
              network = { hidden = [16] }\noptimiser = { learning_rate = 0.01 }"
         }
         "mappo" => {
@@ -157,7 +163,7 @@ impl Rows {
             outcomes: &self.outcomes,
             central: &vec![0.5; agents.len()],
             next_central: &vec![0.5; agents.len()],
-            terms: &[],
+            terms: &vec![0.5; agents.len()],
             advice: &self.advice(),
         })
     }

@@ -11,7 +11,8 @@ use super::policy_section;
 
 /// Two features and six actions.
 pub fn space() -> Space {
-    Space::new(&["mood", "place"], ActionMenu::new(&["a", "b", "c", "d", "e", "f"]))
+    let own = Space::new(&["mood", "place"], ActionMenu::new(&["a", "b", "c", "d", "e", "f"]));
+    Space { central: ["wind"].into(), terms: ["effort"].into(), ..own }
 }
 
 /// Settings with which a kind works in [`space`]. A new kind needs a line here, and gets all tests of this folder.
@@ -21,7 +22,8 @@ fn settings(kind: &str) -> &'static str {
         "decision_list" => {
             "rules = [{ when = [\"mood > 0.5\", \"place <= 3\"], act = \"f\" }, { when = [\"mood == 0\"], act = \"c\" }, { act = \"b\" }]"
         }
-        "ppo" | "a2c" | "reinforce" | "dqn" => "network = { hidden = [8] }",
+        "ppo" | "ippo" | "mappo" | "a2c" | "reinforce" | "dqn" => "network = { hidden = [8] }",
+        "ppo_lagrangian" => "limits = [{ term = \"effort\", mean = 10.0 }]\nnetwork = { hidden = [8] }",
         "distilled" => "advice = { from = \"mind\" }\nnetwork = { hidden = [8] }",
         "behaviour_cloning" | "cql" => "network = { hidden = [8] }\ndata = [\"x\"]",
         "q_learning" | "sarsa" | "expected_sarsa" | "double_q" => {
