@@ -23,7 +23,7 @@ pub trait Approximator: Send + Sync {
     /// Numbers from one row of output to the next.
     fn stride(&self) -> usize;
 
-    /// All parameters: whole vectors of [`super::kernels::LANES`] numbers, padding included.
+    /// All parameters: whole vectors of 8 numbers, padding included.
     fn parameters(&self) -> &[f32];
 
     /// The same, to change them. Padding is zero and has to stay so.

@@ -53,7 +53,7 @@ fn turn(from: &[f32], (seen, part, stride): (usize, usize, usize), to: &mut Vec<
     }
 }
 
-/// to[j] += Σ left[c] · right[c][j], c from 0 up.
+/// `to[j] += Σ left[c] · right[c][j]`, c from 0 up.
 #[inline(always)]
 fn across(left: &[f32], right: &[f32], to: &mut [f32]) {
     for (factor, row) in left.iter().zip(right.chunks_exact(to.len())) {

@@ -132,7 +132,7 @@ impl Approximator for Network {
     }
 }
 
-/// Sums over the rows of a batch, computed in chunks of [`CHUNK_ROWS`] rows on all threads and added in order. `chunk`
+/// Sums over the rows of a batch, computed in chunks of fixed size on all threads and added in order. `chunk`
 /// is given a range of rows and adds their part to a slab of `parameters` zeros, and gives other sums of its own.
 pub fn over_chunks<Sums: Send + Default + std::ops::AddAssign>(
     rows: usize,

@@ -1,13 +1,13 @@
 //! PPO under limits of costs, by Lagrange's multipliers (Ray, Achiam and Amodei 2019, section 5.2): the greatest reward
-//! among policies with J_k ≤ d_k for each cost k, as the saddle point of
+//! among policies with Jₖ ≤ dₖ for each cost k, as the saddle point of
 //!
-//! max over π, min over λ ≥ 0 of J(π) − Σ λ_k (J_k(π) − d_k).
+//! max over π, min over λ ≥ 0 of J(π) − Σ λₖ (Jₖ(π) − dₖ).
 //!
-//! A cost critic (one network with an output a cost) gives advantages A_k as the critic of rewards gives A. After each
-//! rollout the multipliers move, then PPO climbs with (A − Σ λ_k A_k) / (1 + Σ λ_k). A multiplier is a controller of the
-//! error e = J_k − d_k measured in the rollout (Stooke, Achiam and Abbeel 2020, algorithm 2):
+//! A cost critic (one network with an output a cost) gives advantages Aₖ as the critic of rewards gives A. After each
+//! rollout the multipliers move, then PPO climbs with (A − Σ λₖ Aₖ) / (1 + Σ λₖ). A multiplier is a controller of the
+//! error e = Jₖ − dₖ measured in the rollout (Stooke, Achiam and Abbeel 2020, algorithm 2):
 //!
-//! I ← max(0, I + η e),   λ = max(0, I + P e + D max(0, J_k − J_k before)),
+//! I ← max(0, I + η e),   λ = max(0, I + P e + D max(0, Jₖ − Jₖ before)),
 //!
 //! which with P = D = 0 is the projected gradient ascent of the dual.
 
@@ -339,7 +339,9 @@ impl Constraint for Lagrangian {
                 rewards[row] -= multiplier.value as f32 * cost;
             }
         }
-        rewards.iter_mut().for_each(|advantage| *advantage /= (1.0 + all) as f32);
+        for advantage in &mut *rewards {
+            *advantage /= (1.0 + all) as f32;
+        }
         self.fit(gathered, &returns)?;
         self.costs.clear();
         self.ended = 0;
@@ -376,12 +378,11 @@ impl Constraint for Lagrangian {
 
     fn save(&self, plan: &Plan) -> Vec<TensorData> {
         let fresh;
-        let (critic, adam) = match &self.critic {
-            Some((critic, adam)) => (critic, adam),
-            None => {
-                fresh = self.begin(plan, Chance::new(0));
-                (&fresh.0, &fresh.1)
-            }
+        let (critic, adam) = if let Some(learned) = &self.critic {
+            learned
+        } else {
+            fresh = self.begin(plan, Chance::new(0));
+            &fresh
         };
         let width = self.columns.len();
         let mut tensors = critic.save("cost", critic.parameters());

@@ -30,7 +30,7 @@ impl Policy for EvenAsk {
 
     fn decide(&self, decisions: &DecisionBatch<'_>, actions: &mut [Action]) -> Result<(), PolicyError> {
         for (row, action) in actions.iter_mut().enumerate() {
-            assert_eq!(decisions.advice(row).is_some(), decisions.agents[row].0 % 2 == 0);
+            assert_eq!(decisions.advice(row).is_some(), decisions.agents[row].0.is_multiple_of(2));
             *action = decisions.legal[row].nth(0).expect("something is legal");
         }
         Ok(())
@@ -116,7 +116,7 @@ fn what_an_advisor_says_reaches_policy_and_learner() {
             assert_eq!(advice[..], [f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY]);
             continue;
         }
-        assert_eq!(advice[1], f32::NEG_INFINITY, "what is not legal");
+        assert!(advice[1].is_infinite() && advice[1] < 0.0, "what is not legal");
         let sum: f64 = advice.iter().map(|value| f64::from(*value).exp()).sum();
         assert!((sum - 1.0).abs() < 1e-6 && advice[0].is_finite() && advice[2].is_finite(), "{advice:?}");
     }

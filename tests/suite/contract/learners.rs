@@ -39,7 +39,7 @@ fn settings(kind: &str) -> &'static str {
              exploration = 1.0\nexploration_final = 1.0"
         }
         // Rows of the corridor are unlike each other: no row follows another, and what is behind the next counts by values.
-        "ppo" => {
+        "ppo" | "mappo" => {
             "discount = 0.9\nlambda = 0.0\nrollout = 128\nminibatch = 64\nepochs = 4\nentropy = 0.5\n\
              network = { hidden = [16] }\noptimiser = { learning_rate = 0.01 }"
         }
@@ -52,10 +52,6 @@ fn settings(kind: &str) -> &'static str {
         "ppo_lagrangian" => {
             "limits = [{ term = \"effort\", mean = 10.0 }]\ndeploy = \"greedy\"\n\
              discount = 0.9\nlambda = 0.0\nrollout = 128\nminibatch = 64\nepochs = 4\nentropy = 0.5\n\
-             network = { hidden = [16] }\noptimiser = { learning_rate = 0.01 }"
-        }
-        "mappo" => {
-            "discount = 0.9\nlambda = 0.0\nrollout = 128\nminibatch = 64\nepochs = 4\nentropy = 0.5\n\
              network = { hidden = [16] }\noptimiser = { learning_rate = 0.01 }"
         }
         "a2c" => {

@@ -136,7 +136,9 @@ fn exactly(sizes: &EncoderSizes, arrays: &Arrays, row: &[f32]) -> Vec<f64> {
         for (x, mixed) in x.iter_mut().zip(&mixed) {
             *x = plus(x, &arrays.dense(&name("mixed"), mixed));
             let mut inner = arrays.dense(&name("inner"), &arrays.norm(&name("norm_forward"), x));
-            inner.iter_mut().for_each(|value| *value = value.max(0.0));
+            for value in &mut inner {
+                *value = value.max(0.0);
+            }
             *x = plus(x, &arrays.dense(&name("outer"), &inner));
         }
     }
@@ -144,7 +146,9 @@ fn exactly(sizes: &EncoderSizes, arrays: &Arrays, row: &[f32]) -> Vec<f64> {
     for place in 0..=sizes.hidden.len() {
         y = arrays.dense(&place.to_string(), &y);
         if place < sizes.hidden.len() {
-            y.iter_mut().for_each(|value| *value = value.tanh());
+            for value in &mut y {
+                *value = value.tanh();
+            }
         }
     }
     y

@@ -71,7 +71,8 @@ fn written(folder: &Path, name: &str, text: &str) -> String {
 }
 
 fn pole() -> Space {
-    Space::new(&["position", "velocity", "angle", "angular_velocity"], ActionMenu::new(&["left", "right"]))
+    let own = Space::new(&["position", "velocity", "angle", "angular_velocity"], ActionMenu::new(&["left", "right"]));
+    Space { terms: ["steps"].into(), ..own }
 }
 
 #[test]

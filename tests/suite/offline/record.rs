@@ -64,7 +64,7 @@ fn the_documented_columns_are_those_of_a_file() {
         match column.name.split_once('.') {
             Some((prefix, "FEATURE")) => documented.extend(["heat", "load"].map(|name| format!("{prefix}.{name}"))),
             Some((prefix, "ACTION")) => {
-                documented.extend(["wait", "go", "stop"].map(|name| format!("{prefix}.{name}")))
+                documented.extend(["wait", "go", "stop"].map(|name| format!("{prefix}.{name}")));
             }
             Some((prefix, _)) => documented.push(format!("{prefix}.gain")),
             None => documented.push(column.name.to_owned()),
