@@ -164,12 +164,14 @@ impl<'a> Judge<'a> {
     fn evaluate(&mut self, simulation: &Simulation, ran: &mut Ran, folder: &mut RunFolder) -> Result<(), AppError> {
         let started = Instant::now();
         let (stage, scenario, tick) = (self.stage, self.stage.scenario, simulation.tick().0);
-        let frozen = simulation.deployed();
         let variants: Vec<Scenario> = seeds(scenario).map(|further| scenario.for_evaluation(further)).collect();
+        // A policy each: one that has learned nothing draws its network at its first decision, from the chance it meets
+        // there, and seeds that are worked on side by side must not share that.
+        let frozen: Vec<_> = variants.iter().map(|_| simulation.deployed()).collect();
         let rehearsals = stage.for_each(variants.len(), folder, |number, folder| {
             let variant = &variants[number];
             let place = format!("evaluations/{tick}/s{}/", variant.seed);
-            stage.rehearse(variant, &place, frozen_deciders(variant, &frozen)?, folder)
+            stage.rehearse(variant, &place, frozen_deciders(variant, &frozen[number])?, folder)
         })?;
         let mut table = Table::new(evaluation_columns());
         let mut values = Vec::new();

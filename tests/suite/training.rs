@@ -166,6 +166,24 @@ fn threads_do_not_matter_to_training_or_evaluation() {
 }
 
 #[test]
+fn a_network_that_has_learned_nothing_depends_on_the_seed_of_its_evaluation_alone() {
+    let out = TempDir::new().unwrap();
+    // The second seed of one training's evaluations is the first of the other's.
+    let untrained = |seed: &str| -> Vec<Vec<String>> {
+        let pole = ["train", "scenarios/reference/cart_pole_ppo.toml", "--quiet", "--ticks", "20", "--seed", seed];
+        let set = ["--set", "train.evaluate_ticks=100", "--out", text(out.path())];
+        let found = rows(
+            &folder_of(&[&pole[..], &set].concat()),
+            "evaluations.csv",
+            &["tick", "policy", "seed", "measure", "value"],
+        );
+        found.into_iter().filter(|row| row[0] == "0" && row[2] == "1000006").collect()
+    };
+    let (second, first) = (untrained("5"), untrained("6"));
+    assert!(!first.is_empty() && first == second, "{first:?} {second:?}");
+}
+
+#[test]
 fn a_training_is_resumed_from_its_last_checkpoint() {
     let out = TempDir::new().unwrap();
     let first = train(&out.path().join("first"), &["--ticks", "400"]);
