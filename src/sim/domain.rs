@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::builder::Builder;
-use crate::base::{Space, TraitSpec};
+use crate::base::{LegalActions, Space, TraitSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section};
 
 /// A role that a domain knows, and what its agents see and may do.
@@ -69,6 +69,10 @@ pub enum BuildError {
     Schedule(String),
 }
 
+/// The probabilities with which a group's agents choose from their menu, one for each of its actions: given the group's
+/// name, what an agent sees and what is legal.
+pub type Strategy<'a> = dyn FnMut(&str, &[f32], LegalActions) -> Vec<f64> + 'a;
+
 /// A world: who lives in it, what they see, what their actions do, what it is worth. A domain adds its components,
 /// resources and systems through the [`Builder`], each system to a [`super::Phase`].
 pub trait Domain: Sync {
@@ -123,6 +127,12 @@ pub trait Domain: Sync {
 
     /// How much language a run of this simulation will need, before its first tick; an upper estimate.
     fn forecast(&self, simulation: &super::Simulation) -> LanguageForecast;
+
+    /// The exact `NashConv` of the policies by which the scenario's groups choose, where the world is a game small enough to
+    /// be enumerated: the sum over players of what the best deviation would bring each. `None` everywhere else.
+    fn nash_conv(&self, _scenario: &Scenario, _strategy: &mut Strategy<'_>) -> Option<f64> {
+        None
+    }
 
     /// Columns of `metrics.csv` whose sums are shown while a run goes on; at most three.
     fn live(&self) -> &'static [&'static str];

@@ -35,7 +35,7 @@ pub use components::{
 pub use conversations::{
     ConversationCounts, Conversations, TermsId, conversation_columns, conversation_metric_columns,
 };
-pub use domain::{BuildError, DataNeed, Domain, DomainData, LanguageForecast, RoleSpace};
+pub use domain::{BuildError, DataNeed, Domain, DomainData, LanguageForecast, RoleSpace, Strategy};
 pub use failure::{Failure, SimError};
 pub use language::{LanguageQueue, Ticket};
 pub use limits::limit_columns;
