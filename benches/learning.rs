@@ -121,6 +121,7 @@ fn simulation(text: &str, seed: u64, ticks: u64, file: Option<&llmagentos::base:
     });
     let options = Options {
         advisors: std::collections::BTreeMap::new(),
+        voices: std::collections::BTreeMap::new(),
         personas: std::collections::BTreeMap::new(),
         minds: minds.collect(),
         language: Arc::new(Silent),

@@ -157,6 +157,7 @@ pub fn simulation(agents: u32, converses: bool) -> Simulation {
     let options = Options {
         minds: vec![("mind".to_owned(), Mind::Fixed(Arc::new(Idle)))],
         advisors: BTreeMap::new(),
+        voices: BTreeMap::new(),
         language: Arc::new(LanguageHub::new(vec![], None)),
         data: DomainData::default(),
         personas: BTreeMap::new(),

@@ -116,6 +116,7 @@ impl<'a> Stage<'a> {
         let options = Options {
             minds: deciders.minds,
             advisors: deciders.advisors,
+            voices: deciders.voices,
             language: Arc::clone(&voice.hub) as _,
             data: self.prepared.data.clone(),
             personas: self.prepared.personas.clone(),

@@ -10,6 +10,7 @@ use super::error::{Problems, ScenarioError, check_size};
 use super::language::{LanguageSettings, ModelSection};
 use super::overrides::{self, Override};
 use super::path::locate;
+use super::policy_language::{PolicyLanguage, PolicySection};
 use super::read::Reader;
 use super::reward::RewardSettings;
 use super::section::{Kind, Kinds, Section};
@@ -65,7 +66,7 @@ pub(super) struct ScenarioFile {
     /// The policies that groups name, each a `[policy.NAME]` table.
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": super::words::NAME_PATTERN }))]
-    policy: BTreeMap<String, AnySection>,
+    policy: BTreeMap<String, PolicySection>,
     /// The language models that groups name, each an `[llm.NAME]` table.
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": super::words::NAME_PATTERN }))]
@@ -209,6 +210,8 @@ pub struct Scenario {
     pub policies: BTreeMap<String, Section>,
     /// The policy that advises another one (`advice.from`), by the name of the other.
     pub advisors: BTreeMap<String, String>,
+    /// What every `[policy.NAME]` may say of language beside its kind's own settings, by name.
+    pub voices: BTreeMap<String, PolicyLanguage>,
     /// `[llm.NAME]` by name.
     pub models: BTreeMap<String, Section>,
     /// What every `[llm.NAME]` may say beside its kind's own settings, by name.
@@ -285,6 +288,7 @@ impl Scenario {
             agents,
             policies: sections("policy"),
             advisors,
+            voices: file.policy.into_iter().map(|(name, section)| (name, section.common)).collect(),
             models: sections("llm"),
             language: file.llm.into_iter().map(|(name, section)| (name, section.common)).collect(),
             domain,

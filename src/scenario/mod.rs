@@ -10,6 +10,7 @@ mod language;
 mod other_file;
 mod overrides;
 mod path;
+mod policy_language;
 mod read;
 mod reference;
 mod resolved;
@@ -27,6 +28,7 @@ pub use file::{AgentGroup, Clock, MAX_AGENTS, MINIMAL_EXAMPLE, RecordSettings, S
 pub use language::{Budget, LanguageSettings, Price, Remember};
 pub use other_file::section_file;
 pub use overrides::Override;
+pub use policy_language::{PolicyLanguage, ReaderSettings, SpeakerSettings, Words};
 pub use reference::reference;
 pub use reward::{PotentialSettings, RewardSettings, ShapingSettings};
 pub use schema::json_schema;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::file::MINIMAL_EXAMPLE;
 use super::language::COMMON_KEYS;
+use super::policy_language::POLICY_KEYS;
 use super::schema::json_schema;
 use super::section::Kinds;
 use super::shape::{common_tag, description, tag_value};
@@ -44,7 +45,11 @@ pub fn reference(kinds: &Kinds) -> String {
         page.paragraph(description(&properties[key], definitions));
         let schema = if key == "domain" { &properties[key] } else { &properties[key]["additionalProperties"] };
         let kinds = schema["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
-        let common = if key == "llm" { COMMON_KEYS } else { &[] };
+        let common = match key {
+            "llm" => COMMON_KEYS,
+            "policy" => POLICY_KEYS,
+            _ => &[],
+        };
         if let (Some(kind), false) = (kinds.first(), common.is_empty()) {
             page.paragraph("Every kind has these keys beside its own:");
             page.rows(kind, |key| common.contains(&key));

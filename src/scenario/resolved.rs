@@ -2,7 +2,6 @@
 
 use super::error::ScenarioError;
 use super::file::Scenario;
-use super::language::LanguageSettings;
 use super::section::{Kinds, Section};
 
 /// A line longer than this has its list broken into one entry a line.
@@ -62,14 +61,19 @@ impl Scenario {
             if let Some(common) = self.language.get(section.name()).filter(|_| section.is_model()) {
                 write_common(&mut text, common);
             }
+            if let Some(common) = self.voices.get(section.name()).filter(|_| section.is_policy()) {
+                write_common(&mut text, common);
+            }
         }
         Ok(text)
     }
 }
 
-/// What every language model's section may say; a budget and a price only where there are any.
-fn write_common(text: &mut String, common: &LanguageSettings) {
-    let value = toml::Table::try_from(common).expect("numbers and words");
+/// What all sections of a sort may say; a table only where there is anything in it.
+fn write_common(text: &mut String, common: &impl serde::Serialize) {
+    // Through text, because it writes an `f32` with its own shortest digits.
+    let written = toml::to_string(common).expect("numbers and words");
+    let value: toml::Table = toml::from_str(&written).expect("it was just written");
     for (key, value) in &value {
         if value.as_table().is_none_or(|table| !table.is_empty()) {
             line(text, key, value);

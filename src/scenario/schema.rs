@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::file::ScenarioFile;
 use super::language::LanguageSettings;
+use super::policy_language::PolicyLanguage;
 use super::section::{Kind, Kinds};
 
 pub(super) fn generator() -> SchemaGenerator {
@@ -27,9 +28,10 @@ pub fn json_schema(kinds: &Kinds) -> Value {
     let mut generator = generator();
     let mut schema = ScenarioFile::json_schema(&mut generator).to_value();
     let properties = &mut schema["properties"];
-    let common = LanguageSettings::json_schema(&mut generator).to_value();
-    let common = common["properties"].as_object().cloned().unwrap_or_default();
-    for (key, known, common) in [("policy", kinds.policies, &Map::new()), ("llm", kinds.models, &common)] {
+    let keys_of = |schema: Value| schema["properties"].as_object().cloned().unwrap_or_default();
+    let of_models = keys_of(LanguageSettings::json_schema(&mut generator).to_value());
+    let of_policies = keys_of(PolicyLanguage::json_schema(&mut generator).to_value());
+    for (key, known, common) in [("policy", kinds.policies, &of_policies), ("llm", kinds.models, &of_models)] {
         if !known.is_empty() {
             properties[key]["additionalProperties"] = one_of(known, common, &mut generator);
         }
@@ -43,6 +45,7 @@ pub fn json_schema(kinds: &Kinds) -> Value {
     if !kinds.policies.is_empty() && !kinds.models.is_empty() && !kinds.domains.is_empty() {
         definitions.remove("AnySection");
         definitions.remove("ModelSection");
+        definitions.remove("PolicySection");
     }
     tidy(&mut schema, &definitions);
     schema["$defs"] = Value::Object(definitions);

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::error::{Problems, ScenarioError};
 use super::language::{COMMON_KEYS, LanguageSettings};
 use super::path::locate;
+use super::policy_language::{POLICY_KEYS, PolicyLanguage};
 use super::read::Reader;
 use super::schema::schema_of;
 use super::shape::Shape;
@@ -18,6 +19,8 @@ use super::words::suggest;
 
 /// How the path of an `[llm.NAME]` begins.
 const MODELS: &str = "llm.";
+/// How the path of a `[policy.NAME]` begins.
+const POLICIES: &str = "policy.";
 
 /// One `[policy.NAME]`, one `[llm.NAME]`, or `[domain]`. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -95,10 +98,8 @@ impl Section {
         let mut body = table.clone();
         let kind = body.table_mut()?.remove("kind")?.node;
         let kind_span = kind.span;
-        if path.starts_with(MODELS)
-            && let Some(table) = body.table_mut()
-        {
-            table.retain(|key, _| !COMMON_KEYS.contains(&key.as_str()));
+        if let Some(table) = body.table_mut() {
+            table.retain(|key, _| !common_keys(path).contains(&key.as_str()));
         }
         let Value::Text(kind) = kind.value else { return None };
         let (path, name) = (path.to_owned(), name.to_owned());
@@ -128,6 +129,11 @@ impl Section {
         self.inner.path.starts_with(MODELS)
     }
 
+    /// Whether this is a `[policy.NAME]`.
+    pub(super) fn is_policy(&self) -> bool {
+        self.inner.path.starts_with(POLICIES)
+    }
+
     /// The value of `kind`.
     #[must_use]
     pub fn kind(&self) -> &str {
@@ -140,9 +146,11 @@ impl Section {
     /// Unknown and missing keys, wrong types, numbers out of range, and what [`Settings::validate`] finds.
     pub fn settings<T: Settings>(&self) -> Result<T, ScenarioError> {
         let (mut schema, definitions) = schema_of::<T>();
+        // The common keys have been checked and are no longer in the body; a mistyped one should still be told.
         if self.is_model() {
-            // The common keys have been checked and are no longer in the body; a mistyped one should still be told.
-            add_common_keys(&mut schema);
+            add_common_keys::<LanguageSettings>(&mut schema);
+        } else if self.is_policy() {
+            add_common_keys::<PolicyLanguage>(&mut schema);
         }
         let mut problems = Problems::new(&self.inner.sources);
         let mut shape = Shape { definitions: &definitions, problems: &mut problems, top_keys: super::file::TOP_KEYS };
@@ -194,9 +202,20 @@ impl Section {
     }
 }
 
-/// Makes the keys that every language model's section may have known to a kind's schema.
-fn add_common_keys(schema: &mut serde_json::Value) {
-    let (common, _) = schema_of::<LanguageSettings>();
+/// The keys that all sections with such a path may have.
+fn common_keys(path: &str) -> &'static [&'static str] {
+    if path.starts_with(MODELS) {
+        COMMON_KEYS
+    } else if path.starts_with(POLICIES) {
+        POLICY_KEYS
+    } else {
+        &[]
+    }
+}
+
+/// Makes the keys that every section of its sort may have known to a kind's schema.
+fn add_common_keys<T: JsonSchema>(schema: &mut serde_json::Value) {
+    let (common, _) = schema_of::<T>();
     let Some(object) = schema.as_object_mut() else { return };
     let properties = object.entry("properties").or_insert_with(|| serde_json::json!({}));
     if let (Some(properties), Some(common)) = (properties.as_object_mut(), common["properties"].as_object()) {

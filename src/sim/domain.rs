@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::builder::Builder;
 use crate::base::{LegalActions, Space, TraitSpec};
-use crate::scenario::{Kind, Scenario, ScenarioError, Section};
+use crate::scenario::{Kind, Scenario, ScenarioError, Section, Words};
 
 /// A role that a domain knows, and what its agents see and may do.
 #[derive(Clone, Debug)]
@@ -48,6 +48,15 @@ pub struct LanguageForecast {
     pub writings: u64,
     /// Most tokens of them together.
     pub writing_tokens: u64,
+}
+
+/// What a language model does for the policies of a role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LanguageParts {
+    /// Whether it reads what becomes features that the policy sees.
+    pub reads: bool,
+    /// The ways in which what the policy does can be put into words; none where the role does not speak.
+    pub words: &'static [Words],
 }
 
 /// Why a simulation could not be built.
@@ -100,6 +109,11 @@ pub trait Domain: Sync {
     /// # Errors
     /// When the section's settings are wrong.
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError>;
+
+    /// What language models do for policies of a role, which those may set (`reader`, `speaker`).
+    fn language_parts(&self, _role: &str) -> LanguageParts {
+        LanguageParts::default()
+    }
 
     /// The traits of personas that it reads for agents of a role.
     fn traits(&self, _role: &str) -> &'static [TraitSpec] {

@@ -26,6 +26,7 @@ mod sound;
 mod spaces;
 mod speak;
 mod tables;
+mod voices;
 
 pub use advice::advice_columns;
 pub use builder::Builder;
@@ -35,7 +36,7 @@ pub use components::{
 pub use conversations::{
     ConversationCounts, Conversations, TermsId, conversation_columns, conversation_metric_columns,
 };
-pub use domain::{BuildError, DataNeed, Domain, DomainData, LanguageForecast, RoleSpace, Strategy};
+pub use domain::{BuildError, DataNeed, Domain, DomainData, LanguageForecast, LanguageParts, RoleSpace, Strategy};
 pub use failure::{Failure, SimError};
 pub use language::{LanguageQueue, Ticket};
 pub use limits::limit_columns;
@@ -52,3 +53,4 @@ pub use simulation::{Options, Simulation};
 pub use spaces::spaces_of_policies;
 pub use speak::{decision_columns, memory_columns};
 pub use tables::{Tables, agent_columns, learning_columns, message_columns, metric_columns, study_columns};
+pub use voices::Voices;

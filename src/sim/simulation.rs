@@ -30,11 +30,12 @@ use super::speak::{add_tables, write_memories};
 use super::tables::{
     Tables, agent_columns, close_rows, learning_columns, message_columns, metric_columns, study_columns,
 };
+use super::voices::Voices;
 use crate::base::{
     Chance, LanguageMind, LanguageService, LearnStats, Persona, Policy, PolicyFile, Space, Tick, Transitions,
 };
 use crate::record::{Settled, TableSpec};
-use crate::scenario::Scenario;
+use crate::scenario::{PolicyLanguage, Scenario};
 
 /// What a simulation is built from besides its scenario.
 pub struct Options {
@@ -42,6 +43,8 @@ pub struct Options {
     pub minds: Vec<(String, Mind)>,
     /// Who advises the minds that have an advisor, by the name of the advised.
     pub advisors: BTreeMap<String, Box<dyn LanguageMind>>,
+    /// The readers and speakers of policies that declare one, by the policy's name.
+    pub voices: BTreeMap<String, PolicyLanguage>,
     /// Answers for agents with a language model.
     pub language: Arc<dyn LanguageService>,
     /// The domain's files.
@@ -79,6 +82,8 @@ impl Simulation {
         let limited =
             |(_, mind): &(String, Mind)| matches!(mind, Mind::Learning(learner) if !learner.limits().is_empty());
         let limited = options.minds.iter().any(limited);
+        let voice = |(name, _): &(String, Mind)| options.voices.get(name).copied().unwrap_or_default();
+        let voices = Voices(options.minds.iter().map(voice).collect());
         let mut entries = Vec::new();
         let mut batches = Vec::new();
         let fixed = |name: &String| {
@@ -151,6 +156,7 @@ impl Simulation {
         world.insert_resource(Language(options.language));
         world.insert_resource(LanguageCounted::default());
         world.insert_resource(LanguageQueue::default());
+        world.insert_resource(voices);
         world.insert_resource(Mail::default());
         world.insert_resource(Conversations::default());
         world.insert_resource(Texts::default());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::components::{PersonaId, RoleId};
 use super::domain::Domain;
 use super::population::{Group, Member, Population};
+use super::voices::check_voices;
 use crate::base::{Persona, Space};
 use crate::scenario::{Scenario, ScenarioError, one_of};
 
@@ -77,6 +78,7 @@ pub fn spaces_of_policies(scenario: &Scenario, domain: &dyn Domain) -> Result<BT
         }
     }
     check_fallbacks(scenario)?;
+    check_voices(scenario, domain)?;
     Ok(spaces.into_iter().map(|(name, (space, _))| (name, space)).collect())
 }
 

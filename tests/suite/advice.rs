@@ -94,6 +94,7 @@ fn what_an_advisor_says_reaches_policy_and_learner() {
     let options = Options {
         minds: vec![("mind".to_owned(), Mind::Learning(Box::new(Told { inner })))],
         advisors: BTreeMap::from([("mind".to_owned(), advisor)]),
+        voices: BTreeMap::new(),
         language: hub.clone(),
         data: DomainData(BTreeMap::new()),
         personas: BTreeMap::new(),

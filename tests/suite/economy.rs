@@ -239,7 +239,10 @@ fn what_the_world_reads_is_left_to_equal_odds_where_groups_go_on() {
     assert_eq!(code, 0, "{stdout}{stderr}");
 
     // One group that does not go on stops the run, and so do words that have no even answer.
-    for more in [&[][..], &["--set", "agents.specialist.fallback=specialist", "--set", "domain.words=write"]] {
+    for more in [
+        &[][..],
+        &["--set", "agents.specialist.fallback=specialist", "--set", "policy.front.speaker={words=\"write\"}"],
+    ] {
         let out = place.path().join("stops");
         let arguments = ["--set", "agents.service.fallback=first_guess", "--set", "llm.small.budget.calls=30"];
         let end = ["--no-compare", "--out", out.to_str().unwrap()];

@@ -94,6 +94,7 @@ pub fn build(scenario: &Scenario, domain: &dyn Domain, mind: Mind) -> Result<Sim
     let options = Options {
         minds: vec![("mind".to_owned(), mind)],
         advisors: BTreeMap::new(),
+        voices: BTreeMap::new(),
         language: Arc::new(LanguageHub::new(vec![], None)),
         data: DomainData(BTreeMap::new()),
         personas: BTreeMap::new(),

@@ -32,3 +32,4 @@ mod scenario;
 mod support;
 mod training;
 mod tutoring;
+mod voices;

@@ -95,6 +95,7 @@ fn simulation(scenario: &Scenario, minds: Vec<(String, Mind)>) -> Simulation {
     let options = Options {
         minds,
         advisors: BTreeMap::new(),
+        voices: BTreeMap::new(),
         language: Arc::new(Silent),
         data: DomainData::default(),
         personas: BTreeMap::new(),

@@ -284,6 +284,7 @@ fn reference(name: &str, seed: u64) -> Simulation {
     let options = Options {
         minds: scenario.policies.keys().map(|name| (name.clone(), mind(name))).collect(),
         advisors: std::collections::BTreeMap::new(),
+        voices: std::collections::BTreeMap::new(),
         language: Arc::new(LanguageHub::new(Vec::new(), None)),
         data: DomainData::default(),
         personas: BTreeMap::new(),

@@ -10,11 +10,13 @@ use super::intents::{Intent, Intents};
 use super::observe::IDENTIFICATION;
 use super::prompts;
 use super::record::end_case;
-use super::settings::Words;
 use super::spaces::{CUSTOMER_ACT_LIST, CustomerAct, STAFF_ACT_LIST, StaffAct};
 use super::state::{Customer, Desk, Ending, NO_TOPIC, Staff, Wording, sentence};
 use crate::base::{Answer, Message, Performative, Purpose, TextId};
-use crate::sim::{Agent, Choice, Directory, LanguageQueue, Llm, Mail, Now, PersonaId, Population, Tables, Texts};
+use crate::scenario::Words;
+use crate::sim::{
+    Agent, Choice, Directory, LanguageQueue, Llm, Mail, Now, PersonaId, PolicySlot, Population, Tables, Texts, Voices,
+};
 
 const WORDING: Purpose = Purpose::named("customer_service.wording");
 const MISUNDERSTAND: Purpose = Purpose::named("customer_service.misunderstand");
@@ -35,15 +37,16 @@ pub fn staff_acts(
     now: Res<Now>,
     directory: Res<Directory>,
     speakers: Res<Speakers>,
+    voices: Res<Voices>,
     mut queue: ResMut<LanguageQueue>,
     mut desk: ResMut<Desk>,
     mut population: ResMut<Population>,
     mut tables: ResMut<Tables>,
-    mut staff: Query<(&Agent, &Llm, &Choice, &mut Staff)>,
+    mut staff: Query<(&Agent, &Llm, &PolicySlot, &Choice, &mut Staff)>,
     mut customers: Query<&mut Customer>,
 ) {
     for &(_, entity) in directory.alive() {
-        let Ok((agent, llm, choice, mut member)) = staff.get_mut(entity) else { continue };
+        let Ok((agent, llm, slot, choice, mut member)) = staff.get_mut(entity) else { continue };
         let (Some(action), Some(customer_id)) = (choice.action, member.customer) else { continue };
         let Some(mut customer) = directory.entity(customer_id).and_then(|entity| customers.get_mut(entity).ok()) else {
             continue;
@@ -85,15 +88,15 @@ pub fn staff_acts(
         };
         let model = llm.model.expect("checked: staff have a language model");
         let system = speakers.of(agent.persona);
-        let settings = &desk.settings;
-        let (request, phrases) = match settings.words {
+        let speaker = voices.speaker(*slot);
+        let (request, phrases) = match speaker.words {
             Words::Fixed => (None, prompts::phrases(act, words_about)),
             Words::Choose => {
                 (Some(prompts::choose_words(system, act, words_about)), prompts::phrases(act, words_about))
             }
             Words::Write => {
-                let draw = now.chance.draw(WORDING, now.tick, agent.id).random_range(0..settings.words_variants);
-                let (tokens_max, temperature) = (settings.words_tokens_max, settings.words_temperature);
+                let draw = now.chance.draw(WORDING, now.tick, agent.id).random_range(0..speaker.variants);
+                let (tokens_max, temperature) = (speaker.tokens_max, speaker.temperature);
                 let request = prompts::write_words(system, act, words_about, tokens_max, temperature, draw);
                 (Some(request), Arc::default())
             }

@@ -18,16 +18,16 @@ mod words;
 use bevy_ecs::schedule::IntoScheduleConfigs;
 
 pub use intents::{Intent, Intents, OrderStates};
-pub use settings::{CustomerServiceSettings, RewardSettings, Words};
+pub use settings::{CustomerServiceSettings, RewardSettings};
 pub use state::Counts;
 pub use tasks::{Task, read_tasks};
 
 use crate::base::{Tick, TraitSpec};
 use crate::record::{Settled, TableSpec};
-use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType};
+use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType, SpeakerSettings, Words};
 use crate::sim::{
-    BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, Now, Phase, Population, RoleSpace, Simulation,
-    Texts,
+    BuildError, Builder, DataNeed, Domain, DomainData, Group, LanguageForecast, LanguageParts, Now, Phase, Population,
+    RoleSpace, Simulation, Texts, Voices,
 };
 use state::{Desk, Staff, Stock};
 
@@ -77,6 +77,13 @@ impl Domain for CustomerService {
         let worth = section.settings::<CustomerServiceSettings>()?.reward;
         let weights = [worth.act, worth.resolved, worth.wrong, worth.abandoned, worth.transfer, 0.0];
         Ok(if role == "customer" { Vec::new() } else { weights.map(f64::from).to_vec() })
+    }
+
+    fn language_parts(&self, role: &str) -> LanguageParts {
+        match role {
+            "customer" => LanguageParts::default(),
+            _ => LanguageParts { reads: true, words: &[Words::Choose, Words::Fixed, Words::Write] },
+        }
     }
 
     fn traits(&self, role: &str) -> &'static [TraitSpec] {
@@ -177,16 +184,22 @@ impl Domain for CustomerService {
         let (readings, characters) = (said.len() as u64, said.iter().sum::<u64>());
         // Acts with an intent are four offers and five confirmations; five more say the same to everyone.
         let wordings = 14 * speakers;
-        let (chosen, written) = match desk.settings.words {
-            Words::Fixed => (0, 0),
-            Words::Choose => (wordings, 0),
-            Words::Write => (0, wordings * u64::from(desk.settings.words_variants)),
-        };
+        let population = simulation.world().resource::<Population>();
+        let voices = simulation.world().resource::<Voices>();
+        let is_staff = |group: &&Group| group.role != population.groups[usize::from(desk.customer_group)].role;
+        let staff = || population.groups.iter().filter(is_staff).map(|group| group.policy);
+        let read = staff().any(|policy| voices.reader_of(policy).weight > 0.0);
+        let chosen = if staff().any(|policy| voices.speaker_of(policy).words == Words::Choose) { wordings } else { 0 };
+        let writers = staff().map(|policy| voices.speaker_of(policy)).filter(|speaker| speaker.words == Words::Write);
+        let writers: Vec<SpeakerSettings> = writers.collect();
+        let written = wordings * writers.iter().map(|speaker| u64::from(speaker.variants)).max().unwrap_or(0);
+        let tokens_max = writers.iter().map(|speaker| u64::from(speaker.tokens_max)).max().unwrap_or(0);
+        let share = if read { share } else { 0.0 };
         LanguageForecast {
             readings: (readings as f64 * share) as u64 + chosen,
             reading_characters: (characters as f64 * share) as u64 + chosen * 100,
             writings: written,
-            writing_tokens: written * u64::from(desk.settings.words_tokens_max),
+            writing_tokens: written * tokens_max,
         }
     }
 

@@ -8,7 +8,7 @@ use super::prompts;
 use super::spaces::{Asked, STAFF_FEATURES, StaffAct};
 use super::state::{Customer, Desk, NO_TOPIC, Staff};
 use crate::base::{Action, Answer, LegalActions, Performative, TextId};
-use crate::sim::{Agent, Directory, LanguageQueue, Llm, Mail, Mailbox, Observations, PolicySlot, Texts};
+use crate::sim::{Agent, Directory, LanguageQueue, Llm, Mail, Mailbox, Observations, PolicySlot, Texts, Voices};
 
 /// Most times a customer can be asked to say more.
 const ASK_AGAIN_MAX: u32 = 3;
@@ -19,8 +19,9 @@ pub fn take_in_messages(
     directory: Res<Directory>,
     mail: Res<Mail>,
     texts: Res<Texts>,
+    voices: Res<Voices>,
     mut queue: ResMut<LanguageQueue>,
-    mut staff: Query<(&Agent, &Llm, &Mailbox, &mut Staff)>,
+    mut staff: Query<(&Agent, &Llm, &PolicySlot, &Mailbox, &mut Staff)>,
     mut customers: Query<(&Mailbox, &mut Customer)>,
 ) {
     for &(_, entity) in directory.alive() {
@@ -39,7 +40,7 @@ pub fn take_in_messages(
         }
     }
     for &(_, entity) in directory.alive() {
-        let Ok((agent, llm, mailbox, mut member)) = staff.get_mut(entity) else { continue };
+        let Ok((agent, llm, slot, mailbox, mut member)) = staff.get_mut(entity) else { continue };
         let Some(served) = member.customer else { continue };
         let Some(entity) = directory.entity(served) else { continue };
         let Ok((_, mut customer)) = customers.get_mut(entity) else { continue };
@@ -55,6 +56,9 @@ pub fn take_in_messages(
                 }
                 Performative::Accept if message.topic == NO_TOPIC => customer.file.satisfied = true,
                 Performative::Inform if message.topic == IDENTIFICATION => customer.file.identified = true,
+                Performative::Inform | Performative::Accept if words && voices.reader(*slot).weight == 0.0 => {
+                    customer.file.readings += 1;
+                }
                 Performative::Inform | Performative::Accept if words => {
                     let model = llm.model.expect("checked: staff have a language model");
                     let sentence = texts.0.get(message.text);
@@ -77,6 +81,7 @@ fn intent_of(topic: u16) -> Option<Intent> {
 pub fn hand_in_observations(
     directory: Res<Directory>,
     queue: Res<LanguageQueue>,
+    voices: Res<Voices>,
     mut desk: ResMut<Desk>,
     mut observations: ResMut<Observations>,
     mut staff: Query<(&Agent, &PolicySlot, &mut Staff)>,
@@ -87,7 +92,7 @@ pub fn hand_in_observations(
             let Some(served) = member.customer.and_then(|customer| directory.entity(customer)) else { continue };
             let Ok((_, _, mut customer)) = customers.get_mut(served) else { continue };
             if let Some(Answer::Scored(scored)) = member.reading.take().and_then(|ticket| queue.answer(ticket)) {
-                read(&mut desk, &mut customer, &scored.probabilities());
+                read(&mut desk, &mut customer, &scored.probabilities(), voices.reader(*slot).weight);
             }
             if member.to_act {
                 let features = staff_features(&desk, &member, &customer);
@@ -100,8 +105,8 @@ pub fn hand_in_observations(
     }
 }
 
-fn read(desk: &mut Desk, customer: &mut Customer, probabilities: &[f64]) {
-    let guess = desk.read(&mut customer.file, probabilities);
+fn read(desk: &mut Desk, customer: &mut Customer, probabilities: &[f64], weight: f64) {
+    let guess = desk.read(&mut customer.file, probabilities, weight);
     if customer.first_guess.is_none() {
         customer.first_guess = Some(guess);
         desk.now.first_guesses += 1;

@@ -20,22 +20,6 @@ pub struct CustomerServiceSettings {
     /// Chance, in [0, 1), that a customer misunderstands a question for confirmation and answers the opposite.
     #[serde(default = "default_misunderstanding")]
     pub misunderstanding: f64,
-    /// How much a reading counts against what the staff knows otherwise: the power to which the reader's
-    /// probabilities are raised.
-    #[serde(default = "default_reading_weight")]
-    pub reading_weight: f64,
-    /// Who words an act: the staff's language model, or nobody.
-    #[serde(default)]
-    pub words: Words,
-    /// With `words = "write"`: most tokens of a sentence.
-    #[serde(default = "default_words_tokens_max")]
-    pub words_tokens_max: u32,
-    /// With `words = "write"`: sampling temperature; 0 takes the likeliest word each time.
-    #[serde(default)]
-    pub words_temperature: f32,
-    /// With `words = "write"`: how many different sentences for one and the same act are asked for.
-    #[serde(default = "default_one")]
-    pub words_variants: u32,
     /// The tasks: a file in tau2-bench's format instead of the catalogue's 114 retail tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks_path: Option<String>,
@@ -45,19 +29,6 @@ pub struct CustomerServiceSettings {
     /// What events are worth to the staff.
     #[serde(default)]
     pub reward: RewardSettings,
-}
-
-/// How a language model words an act.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Words {
-    /// It says which of a few given sentences its persona would say, and one is drawn by that. Small models can.
-    #[default]
-    Choose,
-    /// The first of the given sentences, always: no model is asked.
-    Fixed,
-    /// It writes a sentence of its own. Needs a model that can: one of 135M parameters mostly cannot.
-    Write,
 }
 
 /// What events are worth to the member of staff that they happen to.
@@ -91,15 +62,7 @@ fn default_turns_max() -> u32 {
 fn default_misunderstanding() -> f64 {
     0.05
 }
-fn default_reading_weight() -> f64 {
-    1.0
-}
-fn default_words_tokens_max() -> u32 {
-    24
-}
-fn default_one() -> u32 {
-    1
-}
+
 impl Settings for CustomerServiceSettings {
     fn validate(&self, section: &Section) -> Result<(), ScenarioError> {
         let check = |key: &str, good: bool, value: f64, range: &str| {
@@ -118,20 +81,6 @@ impl Settings for CustomerServiceSettings {
         check("patience_minutes", positive(self.patience_minutes), self.patience_minutes, "(0, ∞)")?;
         check("turns_max", self.turns_max >= 1, f64::from(self.turns_max), "[1, ∞)")?;
         check("misunderstanding", (0.0..1.0).contains(&self.misunderstanding), self.misunderstanding, "[0, 1)")?;
-        check("reading_weight", (0.0..=100.0).contains(&self.reading_weight), self.reading_weight, "[0, 100]")?;
-        check(
-            "words_tokens_max",
-            (1..=256).contains(&self.words_tokens_max),
-            f64::from(self.words_tokens_max),
-            "[1, 256]",
-        )?;
-        check(
-            "words_temperature",
-            (0.0..=10.0).contains(&self.words_temperature),
-            f64::from(self.words_temperature),
-            "[0, 10]",
-        )?;
-        check("words_variants", (1..=100).contains(&self.words_variants), f64::from(self.words_variants), "[1, 100]")?;
         for (key, value) in [
             ("reward.resolved", self.reward.resolved),
             ("reward.wrong", self.reward.wrong),

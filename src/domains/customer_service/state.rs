@@ -279,11 +279,10 @@ impl Desk {
         weights
     }
 
-    /// Adds what a reading says to a file, and gives the reader's likeliest intent (the first of equals).
-    pub fn read(&self, file: &mut CaseFile, probabilities: &[f64]) -> Intent {
+    /// Adds what a reading says, with the weight it has for whose policy it was read, to a file, and gives the reader's likeliest intent (the first of equals).
+    pub fn read(&self, file: &mut CaseFile, probabilities: &[f64], weight: f64) -> Intent {
         for intent in Intent::ALL {
-            file.evidence[intent as usize] +=
-                self.settings.reading_weight * probabilities[intent as usize].max(PROBABILITY_MIN).ln();
+            file.evidence[intent as usize] += weight * probabilities[intent as usize].max(PROBABILITY_MIN).ln();
         }
         file.readings += 1;
         likeliest(|intent| probabilities[intent as usize])

@@ -10,7 +10,7 @@ use super::prompts;
 use super::spaces::{ANALYST_ACTS, Kind, TradeAct};
 use super::state::{Analyst, Reading, Trader, Wire};
 use crate::base::{Action, Answer, LegalActions, Performative, Purpose, TextId};
-use crate::sim::{Agent, Directory, LanguageQueue, Llm, Mail, Mailbox, Now, Observations, PolicySlot, Texts};
+use crate::sim::{Agent, Directory, LanguageQueue, Llm, Mail, Mailbox, Now, Observations, PolicySlot, Texts, Voices};
 
 const ACTIVITY: Purpose = Purpose::named("finance.activity");
 const ESTIMATE: Purpose = Purpose::named("finance.estimate");
@@ -24,10 +24,11 @@ pub fn turn_wire(now: Res<Now>, mut wire: ResMut<Wire>) {
 pub fn read_news(
     directory: Res<Directory>,
     wire: Res<Wire>,
+    voices: Res<Voices>,
     mut texts: ResMut<Texts>,
     mut queue: ResMut<LanguageQueue>,
     mut market: ResMut<Market>,
-    mut analysts: Query<(&Agent, &Llm, &mut Analyst)>,
+    mut analysts: Query<(&Agent, &Llm, &PolicySlot, &mut Analyst)>,
 ) {
     let known = wire.0.known();
     let first = market.texts.len();
@@ -36,10 +37,12 @@ pub fn read_news(
         market.counts(headline.asset).headlines += 1;
     }
     for &(_, entity) in directory.alive() {
-        let Ok((agent, llm, mut analyst)) = analysts.get_mut(entity) else { continue };
+        let Ok((agent, llm, slot, mut analyst)) = analysts.get_mut(entity) else { continue };
         let (place, count) = (analyst.place, market.analysts);
         analyst.backlog.extend((first..known.len()).filter(|headline| headline % count == place));
-        if let Some(headline) = analyst.backlog.pop_front() {
+        if let Some(headline) = analyst.backlog.pop_front()
+            && voices.reader(*slot).weight > 0.0
+        {
             let model = llm.model.expect("checked: analysts have a language model");
             let ticket = queue.ask(agent.id, model, prompts::read(&known[headline].1.text));
             analyst.asked = Some((headline, ticket));
@@ -71,11 +74,22 @@ pub fn take_in_reports(
     }
 }
 
+/// Probabilities to a power, brought back to a sum of 1.
+fn weighted(probabilities: [f64; 3], weight: f64) -> [f64; 3] {
+    if weight.to_bits() == 1.0_f64.to_bits() {
+        return probabilities;
+    }
+    let powers = probabilities.map(|probability| probability.powf(weight));
+    let sum: f64 = powers.iter().sum();
+    powers.map(|power| power / sum)
+}
+
 /// Readings become numbers; whoever has something to decide gets an observation.
 pub fn hand_in_observations(
     now: Res<Now>,
     directory: Res<Directory>,
     queue: Res<LanguageQueue>,
+    voices: Res<Voices>,
     market: Res<Market>,
     mut observations: ResMut<Observations>,
     mut analysts: Query<(&Agent, &PolicySlot, &mut Analyst)>,
@@ -87,6 +101,7 @@ pub fn hand_in_observations(
             let Some((headline, ticket)) = analyst.asked.take() else { continue };
             let Some(Answer::Scored(scored)) = queue.answer(ticket) else { continue };
             let Ok(probabilities) = <[f64; 3]>::try_from(scored.probabilities()) else { continue };
+            let probabilities = weighted(probabilities, voices.reader(*slot).weight);
             let reading = Reading::new(headline, probabilities);
             analyst.reading = Some(reading);
             let [negative, neutral, positive] = probabilities.map(|probability| probability as f32);

@@ -12,7 +12,10 @@ use super::spaces::{STUDENT_ACT_LIST, StudentAct, TUTOR_ACT_LIST, TutorAct};
 use super::state::{Asked, Exchange, MINUTES_A_DAY, Outbox, School, Student, StudentFile, Turn, Tutor, Wording};
 use super::strategy;
 use crate::base::{AgentId, Answer, Message, Performative, Purpose, TextId};
-use crate::sim::{Agent, Choice, Directory, LanguageQueue, Llm, Mail, Now, PersonaId, Texts, Ticket};
+use crate::scenario::Words;
+use crate::sim::{
+    Agent, Choice, Directory, LanguageQueue, Llm, Mail, Now, PersonaId, PolicySlot, Texts, Ticket, Voices,
+};
 
 const ANSWER: Purpose = Purpose::named("tutoring.answer");
 const LEARN: Purpose = Purpose::named("tutoring.learn");
@@ -30,10 +33,15 @@ pub struct Speakers {
 /// Who speaks: agent, model, system turn.
 struct Speaker(AgentId, Option<u16>, Arc<str>);
 
+/// Whose words they are: the agent, its model and its policy.
+type Author = (AgentId, Llm, PolicySlot);
+
 impl Speakers {
-    fn of(&self, tutor: bool, agent: AgentId, llm: Llm, persona: PersonaId) -> Speaker {
+    /// With `words = "fixed"` no model is asked.
+    fn of(&self, tutor: bool, (agent, llm, slot): Author, persona: PersonaId, voices: &Voices) -> Speaker {
         let turns = if tutor { &self.tutors } else { &self.students };
-        Speaker(agent, llm.model, Arc::clone(&turns[usize::from(persona.0)]))
+        let model = llm.model.filter(|_| voices.speaker(slot).words != Words::Fixed);
+        Speaker(agent, model, Arc::clone(&turns[usize::from(persona.0)]))
     }
 }
 
@@ -51,18 +59,19 @@ pub fn tutors_act(
     now: Res<Now>,
     directory: Res<Directory>,
     speakers: Res<Speakers>,
+    voices: Res<Voices>,
     school: Res<School>,
     mut queue: ResMut<LanguageQueue>,
-    mut tutors: Query<(&Agent, &Llm, &Choice, &mut Tutor, &mut Outbox)>,
+    mut tutors: Query<(&Agent, &Llm, &PolicySlot, &Choice, &mut Tutor, &mut Outbox)>,
     mut students: Query<&mut Student>,
 ) {
     for &(_, entity) in directory.alive() {
-        let Ok((agent, llm, choice, mut tutor, mut outbox)) = tutors.get_mut(entity) else { continue };
+        let Ok((agent, llm, slot, choice, mut tutor, mut outbox)) = tutors.get_mut(entity) else { continue };
         let (Some(action), Some(file)) = (choice.action, &mut tutor.file) else { continue };
         let Some(student) = directory.entity(file.student) else { continue };
         let Ok(mut student) = students.get_mut(student) else { continue };
         let act = TUTOR_ACT_LIST[action.index()];
-        let speaker = speakers.of(true, agent.id, *llm, agent.persona);
+        let speaker = speakers.of(true, (agent.id, *llm, *slot), agent.persona, &voices);
         file.turn = Turn::Student;
         let mut parts = Vec::new();
         if std::mem::take(&mut file.feedback_due) {
@@ -133,13 +142,14 @@ pub fn students_act(
     now: Res<Now>,
     directory: Res<Directory>,
     speakers: Res<Speakers>,
+    voices: Res<Voices>,
     mut school: ResMut<School>,
     mut queue: ResMut<LanguageQueue>,
-    mut students: Query<(&Agent, &Llm, &Choice, &mut Student, &mut Outbox)>,
+    mut students: Query<(&Agent, &Llm, &PolicySlot, &Choice, &mut Student, &mut Outbox)>,
 ) {
     let school = &mut *school;
     for &(_, entity) in directory.alive() {
-        let Ok((agent, llm, choice, mut student, mut outbox)) = students.get_mut(entity) else { continue };
+        let Ok((agent, llm, slot, choice, mut student, mut outbox)) = students.get_mut(entity) else { continue };
         let (Some(action), Some(tutor)) = (choice.action, student.tutor) else { continue };
         let Some((place, number, asked)) = student.asked.take() else { continue };
         let act = STUDENT_ACT_LIST[action.index()];
@@ -177,7 +187,7 @@ pub fn students_act(
             totals.hints += u64::from(asked == Asked::Hinted);
             totals.examples += u64::from(!asked.is_question());
         }
-        let speaker = speakers.of(false, agent.id, *llm, agent.persona);
+        let speaker = speakers.of(false, (agent.id, *llm, *slot), agent.persona, &voices);
         let (saying, performative, given) = match answer {
             None => (Saying::Acknowledge, Performative::Confirm, ""),
             Some(-1) => (Saying::Pass, Performative::Inform, ""),

@@ -29,9 +29,10 @@ pub use settings::{MinutesSettings, RewardSettings, TeachingSettings, TutoringSe
 
 use crate::base::TraitSpec;
 use crate::record::{Settled, TableSpec};
-use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType};
+use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType, Words};
 use crate::sim::{
-    BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, Now, Phase, Population, RoleSpace, Simulation,
+    BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, LanguageParts, Now, Phase, Population,
+    RoleSpace, Simulation,
 };
 use state::{Courses, Outbox, School, Totals, Tutor};
 
@@ -67,6 +68,10 @@ impl Domain for Tutoring {
     fn term_weights(&self, section: &Section, role: &str) -> Result<Vec<f64>, ScenarioError> {
         let worth = section.settings::<TutoringSettings>()?.reward;
         Ok(if role == "tutor" { vec![worth.gain, worth.minute] } else { Vec::new() })
+    }
+
+    fn language_parts(&self, _: &str) -> LanguageParts {
+        LanguageParts { reads: false, words: &[Words::Choose, Words::Fixed] }
     }
 
     fn traits(&self, role: &str) -> &'static [TraitSpec] {

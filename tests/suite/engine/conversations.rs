@@ -177,6 +177,7 @@ fn run(shuffle: Option<u64>, ticks: usize) -> Simulation {
     let options = llmagentos::sim::Options {
         minds: vec![("mind".to_owned(), Mind::Fixed(std::sync::Arc::new(ByRule(|_, _, _| 0))))],
         advisors: std::collections::BTreeMap::new(),
+        voices: std::collections::BTreeMap::new(),
         language: std::sync::Arc::new(llmagentos::llm::LanguageHub::new(vec![], None)),
         data: llmagentos::sim::DomainData(BTreeMap::new()),
         personas: BTreeMap::new(),

@@ -104,6 +104,7 @@ struct Unused;
 fn simulate(scenario: &Scenario, mind: Mind, other: Mind) -> Simulation {
     let options = Options {
         advisors: std::collections::BTreeMap::new(),
+        voices: std::collections::BTreeMap::new(),
         personas: std::collections::BTreeMap::new(),
         minds: vec![("mind".to_owned(), mind), ("other".to_owned(), other)],
         language: Arc::new(LanguageHub::new(vec![], None)),
@@ -231,6 +232,7 @@ fn a_learner_is_nothing_to_fall_back_to() {
     let learner = Recorder { policy: Arc::new(ByRule(decided)), seen: Arc::default(), read: told };
     let options = Options {
         advisors: std::collections::BTreeMap::new(),
+        voices: std::collections::BTreeMap::new(),
         personas: std::collections::BTreeMap::new(),
         minds: vec![
             ("mind".to_owned(), Mind::Fixed(Arc::new(Spendthrift))),

@@ -97,6 +97,7 @@ fn build(scenario: &Scenario, mind: Mind) -> Simulation {
     let options = Options {
         minds: vec![("p".to_owned(), mind)],
         advisors: BTreeMap::new(),
+        voices: BTreeMap::new(),
         language: Arc::new(Silent),
         data: DomainData::default(),
         personas: BTreeMap::new(),

@@ -46,6 +46,7 @@ fn simulation(scenario: &Scenario, saved: Option<&PolicyFile>, frozen: bool) -> 
     let options = Options {
         minds: vec![("balance".to_owned(), mind)],
         advisors: BTreeMap::new(),
+        voices: BTreeMap::new(),
         language: Arc::new(Silent),
         data: DomainData::default(),
         personas: BTreeMap::new(),

@@ -37,6 +37,7 @@ pub fn simulation(scenario: &Scenario, mind: Mind) -> Simulation {
     let options = Options {
         minds: vec![("share".to_owned(), mind)],
         advisors: std::collections::BTreeMap::new(),
+        voices: std::collections::BTreeMap::new(),
         language: Arc::new(Silent),
         data: DomainData::default(),
         personas: BTreeMap::new(),
