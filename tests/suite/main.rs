@@ -30,5 +30,6 @@ mod reference_rl;
 mod rewards;
 mod scenario;
 mod support;
+mod task_market;
 mod training;
 mod tutoring;

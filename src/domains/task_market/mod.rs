@@ -38,7 +38,7 @@ pub static KIND: Kind = Kind {
 };
 
 /// Most bidders of a market.
-const BIDDERS_MAX: u32 = 1000;
+const BIDDERS_MAX: u64 = 1000;
 
 /// The domain.
 pub struct TaskMarket;
@@ -59,16 +59,20 @@ impl Domain for TaskMarket {
     /// Markets name groups, each group belongs to one, and each market has somebody who bids.
     fn check(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let settings = scenario.domain.settings::<TaskMarketSettings>()?;
+        if settings.markets.is_empty() {
+            let help = "add [[domain.markets]] with `name`, `allocation` and `bidders`, the groups that bid there";
+            return Err(scenario.domain.invalid("markets", "there is no market", help));
+        }
         let names: Vec<&str> = scenario.agents.iter().map(|group| &*group.name).collect();
         for (place, market) in settings.markets.iter().enumerate() {
-            let mut bidders = 0;
+            let mut bidders = 0_u64;
             for (seat, name) in market.bidders.iter().enumerate() {
                 let Some(group) = scenario.agents.iter().find(|group| group.name == *name) else {
                     let key = format!("markets[{place}].bidders[{seat}]");
                     let problem = format!("there is no group of agents \"{name}\"");
                     return Err(scenario.domain.invalid(&key, problem, one_of(name, &names)));
                 };
-                bidders += group.count;
+                bidders += u64::from(group.count);
             }
             if !(1..=BIDDERS_MAX).contains(&bidders) {
                 let problem = format!("market \"{}\" has {bidders} bidders", market.name);

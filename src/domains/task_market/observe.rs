@@ -90,5 +90,5 @@ fn see(hall: &Hall, bidder: &Bidder) -> [f32; FEATURES.len()] {
     let lowest = costs.iter().copied().min().unwrap_or(0) as f64;
     let rivals = hall.markets[bidder.market].bidders.len() - 1;
     let won = if bidder.won { 1.0 } else { 0.0 };
-    [share(mean), share(lowest), rivals as f32, costs.len() as f32, won]
+    [share(mean), share(lowest), bidder.place as f32, rivals as f32, costs.len() as f32, won]
 }

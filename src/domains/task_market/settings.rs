@@ -118,10 +118,6 @@ impl Settings for TaskMarketSettings {
                 return Err(section.invalid(&key, format!("\"{name}\" stands there twice"), "leave one of them away"));
             }
         }
-        if self.markets.is_empty() {
-            let help = "add [[domain.markets]] with `name`, `allocation` and `bidders`, the groups that bid there";
-            return Err(section.invalid("markets", "there is no market", help));
-        }
         let (mut names, mut taken) = (BTreeSet::new(), BTreeSet::new());
         for (place, market) in self.markets.iter().enumerate() {
             if !names.insert(&market.name) {

@@ -11,9 +11,9 @@ pub const BIDDER: &str = "bidder";
 pub const DISPATCHER: &str = "dispatcher";
 
 /// What a bidder sees: the mean and the lowest of what the round's tasks cost it, as shares of the range of costs (0: the
-/// lowest there is, 1: the highest); how many others bid in its market; how many tasks there are; whether it was awarded
-/// one in the last round.
-pub const FEATURES: [&str; 5] = ["cost", "cost_lowest", "rivals", "tasks", "won"];
+/// lowest there is, 1: the highest); its place among the bidders of its market, so that one table can keep their values apart;
+/// how many others bid there; how many tasks there are; whether it was awarded one in the last round.
+pub const FEATURES: [&str; 6] = ["cost", "cost_lowest", "place", "rivals", "tasks", "won"];
 
 /// What a bidder's reward consists of, in shares of the reserve: what it is paid, and what the tasks that it does cost it.
 pub const TERMS: [&str; 2] = ["payment", "cost"];
