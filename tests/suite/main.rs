@@ -30,6 +30,7 @@ mod reference_rl;
 mod rewards;
 mod scenario;
 mod support;
+mod task_market;
 mod training;
 mod tutoring;
 mod voices;
