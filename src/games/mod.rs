@@ -17,7 +17,7 @@ mod programmes;
 mod rational;
 mod voting;
 
-pub use alpha_rank::{STATES_MAX, Selection, alpha_rank, alpha_rank_single};
+pub use alpha_rank::{STATES_MAX, Selection, alpha_rank, alpha_rank_of_gains, alpha_rank_single};
 pub use best_response::BestResponse;
 pub use cfr::{Cfr, CfrVariant};
 pub use dominance::{Dominated, Domination, Elimination, dominated_actions, eliminate_dominated};
