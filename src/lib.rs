@@ -11,11 +11,11 @@
 //! | `record` | base | `csv`, `sha2`, `safetensors` |
 //! | `games` | – | `microlp`, `num_bigint`, `num_integer`, `num_rational`, `num_traits`, `pathfinding` |
 //! | `protocols` | base, games | – |
-//! | `rules` | base, scenario | `schemars`, `rand` |
+//! | `rules` | base, scenario, games | `schemars`, `rand` |
 //! | `llm` | base, scenario | `candle_core`, `minijinja`, `minijinja_contrib`, `tokenizers`, `schemars`, `rand`, `rayon`, `sha2`, `ureq` |
 //! | `rl` | base, scenario | `candle_core`, `pulp`, `schemars`, `rand`, `rayon` |
 //! | `sim` | base, scenario, record, protocols | `bevy_ecs`, `rayon` |
-//! | `domains` | base, scenario, record, protocols, sim | `bevy_ecs`, `schemars`, `rand` |
+//! | `domains` | base, scenario, record, games, protocols, sim | `bevy_ecs`, `schemars`, `rand` |
 //! | `app` | base, scenario, record, games, rules, llm, rl, sim, domains | `clap`, `clap_complete`, `comfy_table`, `ctrlc`, `indicatif`, `miette`, `num_traits`, `rayon`, `sha2`, `strsim`, `toml`, `ureq`, `zip` |
 //!
 //! `serde`, `serde_json` and `thiserror` are free everywhere.

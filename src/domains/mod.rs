@@ -2,6 +2,7 @@
 
 pub mod customer_service;
 pub mod finance;
+pub mod games;
 pub mod reference;
 pub mod tutoring;
 
@@ -9,4 +10,4 @@ use crate::sim::Domain;
 
 /// Every domain. Adding one is one folder and one line here.
 pub static DOMAINS: &[&dyn Domain] =
-    &[&customer_service::CustomerService, &finance::Finance, &reference::Reference, &tutoring::Tutoring];
+    &[&customer_service::CustomerService, &finance::Finance, &games::Games, &reference::Reference, &tutoring::Tutoring];
