@@ -11,7 +11,7 @@
 //! | `record` | base | `csv`, `sha2`, `safetensors` |
 //! | `games` | – | `microlp`, `num_bigint`, `num_integer`, `num_rational`, `num_traits`, `pathfinding` |
 //! | `protocols` | base, games | – |
-//! | `rules` | base, scenario | `schemars`, `rand` |
+//! | `rules` | base, scenario, games | `schemars`, `rand` |
 //! | `llm` | base, scenario | `candle_core`, `minijinja`, `minijinja_contrib`, `tokenizers`, `schemars`, `rand`, `rayon`, `sha2`, `ureq` |
 //! | `rl` | base, scenario | `candle_core`, `pulp`, `schemars`, `rand`, `rayon` |
 //! | `sim` | base, scenario, record, protocols | `bevy_ecs`, `rayon` |

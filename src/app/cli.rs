@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::assets::{self, AssetError, AssetSettings, Assets, AssetsCommand, TerminalProgress};
+use super::audit::{AuditArguments, audit_json, audit_table};
 use super::bench::{BenchOptions, bench_llm};
 use super::error::{AppError, ExitCode};
 use super::estimate::estimate_scenario;
@@ -35,7 +36,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 a bug or the system's refusal, 2 wrong command line or scenario, \
-3 an asset or model is missing, 4 outputs differ from the record, 5 a language budget was spent before the last tick, 130 interrupted";
+3 an asset or model is missing, 4 outputs differ from the record, 5 a language budget was spent before the last tick, 6 an audit found a gain above ε, 130 interrupted";
 
 #[derive(Subcommand)]
 enum Command {
@@ -45,6 +46,8 @@ enum Command {
     Train(TrainArguments),
     /// Compare trained policies, frozen, with what their groups name in `compare`, on the same seeds
     Evaluate(EvaluateArguments),
+    /// Ask whether anybody gains by leaving the policies that a scenario declares, alone or in pairs
+    Audit(AuditArguments),
     /// Check a scenario without running it
     Check {
         #[command(flatten)]
@@ -307,6 +310,19 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
             write_outcome(&mut stdout, &outcome, arguments.json.then(|| intervals_json(&outcome)), intervals_table)?;
             if outcome.manifest.outcome != COMPLETE {
                 return Ok(ExitCode::BudgetSpent);
+            }
+        }
+        Command::Audit(arguments) => {
+            let scenario = arguments.scenario()?;
+            let options = run_options(&arguments.common, arguments.out.clone(), stop);
+            let outcome = with_task(Task::Audit, &scenario, &arguments.common, stop, &options)?;
+            write_outcome(&mut stdout, &outcome, arguments.json.then(|| audit_json(&outcome)), audit_table)?;
+            stdout.flush()?;
+            if outcome.manifest.outcome != COMPLETE {
+                return Ok(ExitCode::BudgetSpent);
+            }
+            if outcome.audit.is_some_and(|audit| audit.refuted) {
+                return Ok(ExitCode::Refuted);
             }
         }
         Command::Prompt { run, whose, contender } => {

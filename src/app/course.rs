@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use super::audit::AuditReport;
 use super::comparison::contenders;
 use super::deciders::Deciders;
 use super::error::AppError;
@@ -41,6 +42,8 @@ pub(super) struct Ran {
     pub seeds: Vec<u64>,
     /// What an evaluation found.
     pub intervals: Vec<IntervalRow>,
+    /// What an audit found.
+    pub audit: Option<AuditReport>,
     /// Transitions that learners learned from.
     pub transitions: u64,
     /// Ticks of the run itself.

@@ -24,6 +24,8 @@ pub enum ExitCode {
     Differs = 4,
     /// The budget of a language model was spent before the last tick; what was recorded until then is in the folder.
     BudgetSpent = 5,
+    /// An audit found a gain above ε.
+    Refuted = 6,
     /// The user interrupted.
     Interrupted = 130,
 }
@@ -108,6 +110,14 @@ pub enum AppError {
         /// In what they differ.
         differences: Vec<String>,
     },
+    /// A scenario cannot be audited.
+    #[error("{problem}\n\n{help}")]
+    Audit {
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        help: String,
+    },
     /// The user interrupted.
     #[error("interrupted; nothing of this run was kept")]
     Interrupted,
@@ -175,6 +185,7 @@ impl AppError {
             | Self::Scenario(_)
             | Self::File { .. }
             | Self::Data { .. }
+            | Self::Audit { .. }
             | Self::SavedPolicy { .. }
             | Self::Recording { .. }
             | Self::Sim(SimError::Learn { error: crate::base::LearnError::Recording(_), .. })

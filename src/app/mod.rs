@@ -2,6 +2,7 @@
 //! URL.
 
 pub mod assets;
+mod audit;
 mod bench;
 mod cli;
 mod comparison;
@@ -27,6 +28,10 @@ mod teach;
 mod training;
 mod verify;
 
+pub use audit::{
+    AuditReport, CoalitionRow, DeviationRow, EquilibriumRow, GroupVerdict, PayoffRow, ProfileRow, coalition_columns,
+    deviation_columns, equilibrium_columns, payoff_columns, profile_columns,
+};
 pub use cli::main_with;
 pub use comparison::comparison_spec;
 pub use error::{AppError, ExitCode};

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::assets::{Assets, Progress};
+use super::audit::AuditReport;
 use super::comparison::comparison_table;
 use super::course::{Course, Ran};
 use super::error::AppError;
@@ -50,6 +51,8 @@ pub struct RunOutcome {
     pub comparison: Vec<(String, Vec<Settled>)>,
     /// What an evaluation found.
     pub intervals: Vec<IntervalRow>,
+    /// What an audit found.
+    pub audit: Option<AuditReport>,
     /// Seconds from the start to the end, fetches included.
     pub seconds: f64,
 }
@@ -71,6 +74,8 @@ pub enum Task {
         /// How many.
         seeds: u32,
     },
+    /// It is asked whether anybody gains by leaving its policies.
+    Audit,
 }
 
 impl Task {
@@ -81,6 +86,7 @@ impl Task {
             Self::Run => "run",
             Self::Train => "train",
             Self::Evaluate { .. } => "evaluate",
+            Self::Audit => "audit",
         }
     }
 
@@ -91,6 +97,7 @@ impl Task {
             "run" => Some(Self::Run),
             "train" => Some(Self::Train),
             "evaluate" => Some(Self::Evaluate { seeds: u32::try_from(manifest.seeds.len()).ok()? }),
+            "audit" => Some(Self::Audit),
             _ => None,
         }
     }
@@ -109,7 +116,7 @@ pub fn run_scenario(
     carry_out_task(Task::Run, scenario, assets, progress, options)
 }
 
-/// Runs, trains or evaluates a scenario's policies, into a folder of its own.
+/// Runs, trains, evaluates or audits a scenario's policies, into a folder of its own.
 ///
 /// # Errors
 /// As [`run_scenario`].
@@ -147,8 +154,9 @@ pub fn carry_out_task(
         Task::Run => course.run_all(),
         Task::Train => course.train(),
         Task::Evaluate { seeds } => course.evaluate(seeds),
+        Task::Audit => course.audit(),
     })?;
-    let Ran { comparison, learned, checkpoint, intervals, ticks_run, language, budgets_spent, partial_replay, .. } =
+    let Ran { comparison, learned, checkpoint, intervals, audit, ticks_run, language, budgets_spent, partial_replay, .. } =
         ran;
     let speed = Speed { ticks: ran.ticks, transitions: ran.transitions, phases: ran.phases };
     for spent in &budgets_spent {
@@ -214,7 +222,7 @@ pub fn carry_out_task(
     let timings = timings(scenario, &loaded, &speed, (seconds, options.threads), &models);
     folder.write("timings.json", timings.as_bytes())?;
     let folder = folder.publish(&folder_name(task, scenario, &scenario_sha256))?;
-    Ok(RunOutcome { folder, manifest, comparison, intervals, seconds })
+    Ok(RunOutcome { folder, manifest, comparison, intervals, audit, seconds })
 }
 
 /// `<scenario>-<hash8>-s<seed>`, and behind it the command where it is not `run`.

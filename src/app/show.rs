@@ -27,7 +27,7 @@ pub fn summary_table(outcome: &RunOutcome) -> String {
     aligned(table)
 }
 
-fn plain_table() -> Table {
+pub(super) fn plain_table() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     for part in [TableComponent::HeaderLines, TableComponent::MiddleHeaderIntersections] {
@@ -37,7 +37,7 @@ fn plain_table() -> Table {
 }
 
 /// The table's text, all but the first column to the right.
-fn aligned(mut table: Table) -> String {
+pub(super) fn aligned(mut table: Table) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }

@@ -79,20 +79,31 @@ impl EvaluateArguments {
             overrides.push(Override::parse(&format!("train.evaluate_ticks={ticks}"))?);
         }
         let scenario = load_scenario(&self.scenario, &overrides)?;
-        if let Some(run) = &self.policies {
-            return starting_from(&scenario, &self.scenario, overrides, run, "policies");
-        }
-        let loads = super::prepare::loaded(&scenario)?;
-        let own = |name: &&str| scenario.agents.iter().any(|group| group.policy == **name);
-        let without = learners(&scenario).filter(own).find(|name| !loads.contains(*name)).map(str::to_owned);
-        match without {
-            None => Ok(scenario),
-            Some(name) => {
-                let message = format!("policy \"{name}\" learns, and nothing says what it has learned");
-                let help =
-                    "name a folder that `llmagentos train` or `run` wrote with --policies, or give the policy `load`";
-                Err(scenario.invalid(&format!("policy.{name}"), message, help).into())
-            }
+        with_policies(scenario, &self.scenario, overrides, self.policies.as_deref())
+    }
+}
+
+/// The scenario with what the folder `run` holds of its policies, or, without one, as it is where each policy that learns
+/// and decides for a group has something to `load`.
+pub(super) fn with_policies(
+    scenario: Scenario,
+    path: &Path,
+    overrides: Vec<Override>,
+    run: Option<&Path>,
+) -> Result<Scenario, AppError> {
+    if let Some(run) = run {
+        return starting_from(&scenario, path, overrides, run, "policies");
+    }
+    let loads = super::prepare::loaded(&scenario)?;
+    let own = |name: &&str| scenario.agents.iter().any(|group| group.policy == **name);
+    let without = learners(&scenario).filter(own).find(|name| !loads.contains(*name)).map(str::to_owned);
+    match without {
+        None => Ok(scenario),
+        Some(name) => {
+            let message = format!("policy \"{name}\" learns, and nothing says what it has learned");
+            let help =
+                "name a folder that `llmagentos train` or `run` wrote with --policies, or give the policy `load`";
+            Err(scenario.invalid(&format!("policy.{name}"), message, help).into())
         }
     }
 }
@@ -141,7 +152,9 @@ fn starting_from(
     if found.is_empty() {
         return Err(unusable(format!("holds no {place}/NAME.safetensors")));
     }
-    for name in learners(scenario) {
+    // Whoever looks for a best response begins with nothing.
+    let responds = |name: &str| scenario.agents.iter().any(|group| scenario.best_response(&group.name) == Some(name));
+    for name in learners(scenario).filter(|name| !responds(name)) {
         if !found.iter().any(|found| found == name) {
             let needed = scenario.agents.iter().any(|group| group.policy == name);
             if needed {

@@ -3,6 +3,7 @@
 pub mod allocation;
 pub mod customer_service;
 pub mod finance;
+pub mod games;
 pub mod reference;
 pub mod task_market;
 pub mod tutoring;
@@ -13,6 +14,7 @@ use crate::sim::Domain;
 pub static DOMAINS: &[&dyn Domain] = &[
     &customer_service::CustomerService,
     &finance::Finance,
+    &games::Games,
     &reference::Reference,
     &task_market::TaskMarket,
     &tutoring::Tutoring,

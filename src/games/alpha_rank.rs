@@ -3,7 +3,7 @@
 //! Between two profiles that differ in one population a mutant takes over with its fixation probability; the stationary
 //! distribution of that chain ranks the profiles.
 
-use super::{GameError, NormalForm};
+use super::{GameError, NormalForm, profile_count};
 
 /// Most profiles of the chain; its matrix is dense.
 pub const STATES_MAX: usize = 2_000;
@@ -30,18 +30,32 @@ pub enum Selection {
 /// # Errors
 /// When there are too many profiles, a parameter is out of range, or the chain falls apart.
 pub fn alpha_rank(game: &NormalForm, selection: Selection) -> Result<Vec<f64>, GameError> {
-    check(game.profiles(), selection)?;
-    let eta = 1.0 / game.actions().iter().map(|count| count - 1).sum::<usize>().max(1) as f64;
-    let mut chain = vec![vec![0.0; game.profiles()]; game.profiles()];
-    for player in 0..game.players() {
-        let (stride, payoffs) = (game.stride(player), game.payoffs(player));
-        for start in game.lines(player) {
-            let line = || (0..game.actions()[player]).map(|action| start + action * stride);
-            for from in line() {
-                for to in line().filter(|&to| to != from) {
-                    let gain = payoffs[to] - payoffs[from];
-                    chain[from][to] = eta * takeover(selection, |_| gain, gain);
-                }
+    let gain = |player: usize, from: usize, to: usize| game.payoffs(player)[to] - game.payoffs(player)[from];
+    alpha_rank_of_gains(game.actions(), gain, selection)
+}
+
+/// The same where no table of payoffs says what a population has by a change, but `gain(player, from, to)` does, for two
+/// profiles that differ in the player's action only: for instance what the first of many agents gains by it. Each player
+/// has `actions[player]` actions, and profiles are numbered as those of a [`NormalForm`].
+///
+/// # Errors
+/// As [`alpha_rank`].
+pub fn alpha_rank_of_gains(
+    actions: &[usize],
+    gain: impl Fn(usize, usize, usize) -> f64,
+    selection: Selection,
+) -> Result<Vec<f64>, GameError> {
+    let profiles = profile_count(actions)?;
+    check(profiles, selection)?;
+    let eta = 1.0 / actions.iter().map(|count| count - 1).sum::<usize>().max(1) as f64;
+    let mut chain = vec![vec![0.0; profiles]; profiles];
+    for (player, &count) in actions.iter().enumerate() {
+        let stride: usize = actions[player + 1..].iter().product();
+        for (from, row) in chain.iter_mut().enumerate() {
+            let own = from / stride % count;
+            for to in (0..count).filter(|&other| other != own).map(|other| from - own * stride + other * stride) {
+                let gain = gain(player, from, to);
+                row[to] = eta * takeover(selection, |_| gain, gain);
             }
         }
     }

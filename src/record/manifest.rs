@@ -190,13 +190,13 @@ pub struct Manifest {
     pub compare: bool,
     /// `complete`, or `budget spent` where the run or one it is compared with stopped before its last tick.
     pub outcome: String,
-    /// The command that wrote the folder: `run`, `train` or `evaluate`.
+    /// The command that wrote the folder: `run`, `train`, `evaluate` or `audit`.
     #[serde(default = "run")]
     pub command: String,
     /// How the training went, after `train`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingRow>,
-    /// The seeds, after `evaluate`.
+    /// The seeds, after `evaluate` and `audit`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seeds: Vec<u64>,
     /// Each language model: backend, kernel, weights.

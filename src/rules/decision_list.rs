@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::conditions::Conditions;
 use crate::base::{Action, DecisionBatch, Policy, PolicyError, Space};
 use crate::scenario::{Kind, ScenarioError, Section, Settings, SettingsType, one_of};
 
@@ -36,37 +37,8 @@ pub struct RuleSettings {
 
 impl Settings for DecisionListSettings {}
 
-#[derive(Clone, Copy)]
-enum Operator {
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Equal,
-}
-
-struct Condition {
-    feature: usize,
-    operator: Operator,
-    number: f32,
-}
-
-impl Condition {
-    fn holds(&self, features: &[f32]) -> bool {
-        let value = features[self.feature];
-        match self.operator {
-            Operator::Less => value < self.number,
-            Operator::LessOrEqual => value <= self.number,
-            Operator::Greater => value > self.number,
-            Operator::GreaterOrEqual => value >= self.number,
-            #[expect(clippy::float_cmp, reason = "features such as counts and flags are whole numbers")]
-            Operator::Equal => value == self.number,
-        }
-    }
-}
-
 struct DecisionList {
-    rules: Vec<(Vec<Condition>, Action)>,
+    rules: Vec<(Conditions, Action)>,
 }
 
 pub(super) fn build(section: &Section, space: &Space) -> Result<Arc<dyn Policy>, ScenarioError> {
@@ -80,47 +52,10 @@ pub(super) fn build(section: &Section, space: &Space) -> Result<Arc<dyn Policy>,
                 one_of(&rule.act, &space.menu.names),
             ));
         };
-        let conditions = rule
-            .when
-            .iter()
-            .enumerate()
-            .map(|(place, text)| parse_condition(text, space, section, &format!("rules[{index}].when[{place}]")))
-            .collect::<Result<_, _>>()?;
+        let conditions = Conditions::read(&rule.when, space, section, &format!("rules[{index}].when"))?;
         rules.push((conditions, Action(action as u16)));
     }
     Ok(Arc::new(DecisionList { rules }))
-}
-
-fn parse_condition(text: &str, space: &Space, section: &Section, at: &str) -> Result<Condition, ScenarioError> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let &[feature, operator, number] = words.as_slice() else {
-        return Err(section.invalid(
-            at,
-            format!("\"{text}\" is not a condition"),
-            "write FEATURE OPERATOR NUMBER with spaces between, for example \"confidence >= 0.5\"",
-        ));
-    };
-    let Some(column) = space.features.iter().position(|&name| name == feature) else {
-        return Err(section.invalid(
-            at,
-            format!("agents with this policy do not see a feature \"{feature}\""),
-            one_of(feature, &space.features),
-        ));
-    };
-    let operator = match operator {
-        "<" => Operator::Less,
-        "<=" => Operator::LessOrEqual,
-        ">" => Operator::Greater,
-        ">=" => Operator::GreaterOrEqual,
-        "==" => Operator::Equal,
-        other => {
-            return Err(section.invalid(at, format!("\"{other}\" is not an operator"), "use < <= > >= or =="));
-        }
-    };
-    let number: f32 = number.parse().ok().filter(|number: &f32| number.is_finite()).ok_or_else(|| {
-        section.invalid(at, format!("\"{number}\" is not a number"), "compare with a number, for example 0.5")
-    })?;
-    Ok(Condition { feature: column, operator, number })
 }
 
 impl Policy for DecisionList {
@@ -130,9 +65,7 @@ impl Policy for DecisionList {
             *action = self
                 .rules
                 .iter()
-                .find(|(conditions, action)| {
-                    legal.allows(*action) && conditions.iter().all(|condition| condition.holds(features))
-                })
+                .find(|(conditions, action)| legal.allows(*action) && conditions.hold(features))
                 .map_or_else(|| legal.nth(0).expect("never empty"), |&(_, action)| action);
         }
         Ok(())

@@ -1,6 +1,9 @@
-//! Policies written by hand: chance, and decision lists declared in the scenario.
+//! Policies that do not learn: chance, decision lists and mixtures declared in the scenario, solved games.
 
+mod cfr;
+mod conditions;
 mod decision_list;
+mod mixed;
 mod random;
 
 use std::sync::Arc;
@@ -20,4 +23,6 @@ pub struct Rule {
 pub static RULES: &[Rule] = &[
     Rule { kind: &random::KIND, build: random::build },
     Rule { kind: &decision_list::KIND, build: decision_list::build },
+    Rule { kind: &mixed::KIND, build: mixed::build },
+    Rule { kind: &cfr::KIND, build: cfr::build },
 ];

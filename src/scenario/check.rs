@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::audit::check_audit;
 use super::error::Problems;
 use super::file::{MAX_AGENTS, ScenarioFile, TOP_KEYS};
 use super::path::element_name;
@@ -35,6 +36,7 @@ pub(super) fn check_references(root: &Node, problems: &mut Problems) {
     for node in recorded.unwrap_or_default() {
         check_reference(root, node, "policy", problems);
     }
+    check_audit(root, problems, |node, problems| check_reference(root, node, "policy", problems));
     let groups = root.get("agents").and_then(Node::list).unwrap_or_default();
     let mut names: BTreeSet<&str> = BTreeSet::new();
     let mut agents: i64 = 0;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::audit::AuditSettings;
 use super::check::{advisor, check_references, check_shape};
 use super::error::{Problems, ScenarioError, check_size};
 use super::language::{LanguageSettings, ModelSection};
@@ -79,6 +80,9 @@ pub(super) struct ScenarioFile {
     /// How `llmagentos train` judges what is learned, and how long `llmagentos evaluate` looks.
     #[serde(default)]
     pub train: TrainSettings,
+    /// How `llmagentos audit` asks whether anybody gains by leaving the policies that the groups declare.
+    #[serde(default)]
+    pub audit: Option<AuditSettings>,
 }
 
 /// A table whose keys belong to its kind.
@@ -222,6 +226,8 @@ pub struct Scenario {
     pub record: RecordSettings,
     /// How a training is judged.
     pub train: TrainSettings,
+    /// How an audit is carried out, where the scenario says it.
+    pub audit: Option<AuditSettings>,
     root: Node,
     sources: Sources,
 }
@@ -294,6 +300,7 @@ impl Scenario {
             domain,
             record: file.record,
             train: file.train,
+            audit: file.audit,
             root,
             sources,
         })
@@ -315,6 +322,7 @@ impl Scenario {
         let advisors = self.advisors.iter().filter(|(advised, _)| policies.contains(advised.as_str()));
         let advisors: Vec<&str> = advisors.map(|(_, advisor)| advisor.as_str()).collect();
         policies.extend(advisors);
+        policies.extend(self.agents.iter().filter_map(|group| self.best_response(&group.name)));
         let models: BTreeSet<&str> = self.agents.iter().filter_map(|group| group.llm.as_deref()).collect();
         for (key, sections, used) in [("policy", &self.policies, policies), ("llm", &self.models, models)] {
             for section in sections.values().filter(|section| !used.contains(section.name())) {

@@ -3,6 +3,7 @@
 //! Touches no file: a text and its name go in. A section's settings are a struct with [`Settings`]; its JSON Schema
 //! is what checks the text (keys, types, ranges), what editors read and what the reference page is written from.
 
+mod audit;
 mod check;
 mod error;
 mod file;
@@ -23,6 +24,7 @@ mod train;
 mod tree;
 mod words;
 
+pub use audit::{AUDIT_SEEDS_FROM, AuditSettings, BestResponses, Payoff};
 pub use error::{MAX_BYTES, ScenarioError, check_size};
 pub use file::{AgentGroup, Clock, MAX_AGENTS, MINIMAL_EXAMPLE, RecordSettings, Scenario};
 pub use language::{Budget, LanguageSettings, Price, Remember};

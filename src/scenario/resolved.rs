@@ -32,6 +32,12 @@ impl Scenario {
         for (key, value) in &toml::Table::try_from(&self.train).expect("numbers and words") {
             line(&mut text, key, value);
         }
+        if let Some(audit) = &self.audit {
+            text.push_str("\n[audit]\n");
+            for (key, value) in &toml::Table::try_from(audit).expect("numbers and words") {
+                line(&mut text, key, value);
+            }
+        }
         for group in &self.agents {
             text.push_str("\n[[agents]]\n");
             line(&mut text, "role", &group.role.as_str().into());

@@ -109,6 +109,8 @@ pub struct Population {
     pub(super) casts: BTreeMap<u16, Arc<[Member]>>,
     /// How many agents were asked for, by group; of groups with a cast only.
     cast_so_far: BTreeMap<u16, usize>,
+    /// Who decides for agents that do not decide as their group does: places in the `[policy]` table.
+    pub(super) assigned: BTreeMap<AgentId, u16>,
     next: u32,
     births: Vec<(AgentId, u16, PersonaId, Option<Birth>)>,
     deaths: Vec<AgentId>,
@@ -150,6 +152,16 @@ impl Population {
         self.next
     }
 
+    /// The agents of a group that wait to be born, in the order of their ids.
+    pub(super) fn asked_for(&self, group: u16) -> Vec<AgentId> {
+        self.births.iter().filter(|&&(_, of, ..)| of == group).map(|&(id, ..)| id).collect()
+    }
+
+    /// The group of an agent that waits to be born.
+    pub(super) fn group_of_birth(&self, agent: AgentId) -> Option<u16> {
+        self.births.iter().find(|&&(id, ..)| id == agent).map(|&(_, group, ..)| group)
+    }
+
     /// The role with this name.
     #[must_use]
     pub fn role(&self, name: &str) -> Option<RoleId> {
@@ -177,8 +189,10 @@ pub(super) fn cross_barrier(world: &mut World) {
                 }
                 let row = directory.alive.len() as u32;
                 let (role, policy, llm, decide_every) = {
-                    let group = &world.resource::<Population>().groups[usize::from(group)];
-                    (group.role, group.policy, group.llm, group.decide_every)
+                    let population = world.resource::<Population>();
+                    let group = &population.groups[usize::from(group)];
+                    let policy = population.assigned.get(&id).copied().unwrap_or(group.policy);
+                    (group.role, policy, group.llm, group.decide_every)
                 };
                 let slot = minds.enter(policy, group);
                 let terms = world.resource::<Rewards>().has_terms(group);

@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::minds::{Mind, Minds};
 use super::now::{Now, Recording};
 use super::pace::Pace;
+use super::payoffs::Accounts;
 use super::population::Population;
 use super::shaping::Shaping;
 use super::sound::check_reward;
@@ -33,6 +34,8 @@ pub(super) struct Rewards {
     names: Vec<&'static str>,
     /// This tick's, kept for their room.
     credits: Vec<Credit>,
+    /// Where somebody asked for what each agent gets.
+    pub accounts: Option<Accounts>,
 }
 
 /// How one group is rewarded.
@@ -277,6 +280,9 @@ pub(super) fn credit_rewards(
         share_out(&rewards.groups, &mut credits);
     }
     for credit in &credits {
+        if let Some(accounts) = &mut rewards.accounts {
+            accounts.credit(credit.agent, credit.value, credit.outcome);
+        }
         if let Some(group) = rewards.groups.get_mut(usize::from(credit.group)) {
             group.reward += f64::from(credit.value);
             group.sums.iter_mut().zip(credit.terms).for_each(|(sum, term)| *sum += f64::from(term));

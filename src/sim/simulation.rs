@@ -63,7 +63,7 @@ struct TickSchedule;
 
 /// A running simulation.
 pub struct Simulation {
-    world: World,
+    pub(super) world: World,
     schedule: Schedule,
     ticks: u64,
     agents: Option<AgentTable>,

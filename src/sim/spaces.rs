@@ -49,13 +49,18 @@ pub fn spaces_of_policies(scenario: &Scenario, domain: &dyn Domain) -> Result<BT
         std::iter::once((group, "policy", &group.policy)).chain(compared)
     });
     let fallbacks = scenario.agents.iter().filter_map(|group| Some((group, "fallback", group.fallback.as_ref()?)));
-    for (group, key, policy) in own.chain(fallbacks) {
+    let own = own.chain(fallbacks).map(|(group, key, policy)| (group, format!("agents.{}.{key}", group.name), policy.as_str()));
+    // What looks for the best response of a group's agents sees what they see.
+    let responses = scenario.agents.iter().filter_map(|group| {
+        Some((group, "audit.best_response".to_owned(), scenario.best_response(&group.name)?))
+    });
+    for (group, key, policy) in own.chain(responses) {
         if let Some(role) = roles.iter().find(|role| role.role == group.role) {
             let (space, other) =
-                spaces.entry(policy.clone()).or_insert_with(|| (role.space.clone(), group.role.clone()));
+                spaces.entry(policy.to_owned()).or_insert_with(|| (role.space.clone(), group.role.clone()));
             if *space != role.space {
                 return Err(scenario.invalid(
-                    &format!("agents.{}.{key}", group.name),
+                    &key,
                     format!(
                         "policy \"{policy}\" already serves role \"{other}\", which sees and does other things than \"{}\"",
                         role.role

@@ -232,6 +232,10 @@ fn help_tells_every_flag() {
         ),
         (&["train"], [&scenario[..], &common, &["--out", "--resume", "--json"]].concat()),
         (&["evaluate"], [&scenario[..], &common, &["--policies", "--seeds", "--out", "--json"]].concat()),
+        (
+            &["audit"],
+            [&scenario[..], &common, &["--policies", "--epsilon", "--seeds", "--budget", "--out", "--json"]].concat(),
+        ),
         (&["check"], [&scenario[..], &["--resolved"]].concat()),
         (&["verify"], [&common[..], &["<RUN>", "--replay"]].concat()),
         (&["bench", "llm"], [&common[..], &["--model", "--repetitions", "--json"]].concat()),

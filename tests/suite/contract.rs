@@ -6,7 +6,10 @@ mod policies;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use llmagentos::app::{comparison_spec, evaluation_columns, interval_columns, kinds, seed_columns};
+use llmagentos::app::{
+    coalition_columns, comparison_spec, deviation_columns, equilibrium_columns, evaluation_columns, interval_columns,
+    kinds, payoff_columns, profile_columns, seed_columns,
+};
 use llmagentos::domains::DOMAINS;
 use llmagentos::record::{Column, TableSpec, transition_columns};
 use llmagentos::scenario::{Kind, Scenario, Section, json_schema};
@@ -144,7 +147,9 @@ fn every_column_is_documented() {
         let page = format!("domains/{}.md", domain.kind().name);
         missing.extend(undocumented(&page, domain.tables().into_iter().flat_map(|table| table.columns)));
     }
+    let audit = [payoff_columns(), profile_columns(), deviation_columns(), coalition_columns(), equilibrium_columns()];
     let commands = [comparison_spec(), evaluation_columns(), seed_columns(), interval_columns()];
+    let commands = commands.into_iter().chain(audit);
     let engine = tables_of(&[]).into_iter().chain(commands).flat_map(|table| table.columns);
     missing.extend(undocumented("RUN_FOLDER.md", engine));
     assert!(missing.is_empty(), "columns without documentation:\n{}", missing.join("\n"));

@@ -3,6 +3,7 @@
 mod advice;
 mod architecture;
 mod assets;
+mod audit;
 mod chance;
 mod command;
 mod contract;
