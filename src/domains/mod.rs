@@ -2,11 +2,17 @@
 
 pub mod customer_service;
 pub mod finance;
+pub mod negotiation;
 pub mod reference;
 pub mod tutoring;
 
 use crate::sim::Domain;
 
 /// Every domain. Adding one is one folder and one line here.
-pub static DOMAINS: &[&dyn Domain] =
-    &[&customer_service::CustomerService, &finance::Finance, &reference::Reference, &tutoring::Tutoring];
+pub static DOMAINS: &[&dyn Domain] = &[
+        &customer_service::CustomerService,
+        &finance::Finance,
+        &negotiation::Negotiation,
+        &reference::Reference,
+        &tutoring::Tutoring,
+    ];

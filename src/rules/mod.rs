@@ -1,5 +1,6 @@
-//! Policies written by hand: chance, and decision lists declared in the scenario.
+//! Policies written by hand: chance, decision lists declared in the scenario, and tactics of concession.
 
+mod concession;
 mod decision_list;
 mod random;
 
@@ -20,4 +21,5 @@ pub struct Rule {
 pub static RULES: &[Rule] = &[
     Rule { kind: &random::KIND, build: random::build },
     Rule { kind: &decision_list::KIND, build: decision_list::build },
+    Rule { kind: &concession::KIND, build: concession::build },
 ];
