@@ -39,6 +39,26 @@ pub struct ConcessionSettings {
     /// The feature that says how far the offer on the table asks it to go: 0 is the best price, 1 the limit.
     #[serde(default = "default_asked")]
     pub asked: String,
+    /// The action that takes the offer on the table.
+    #[serde(default = "default_accept")]
+    pub accept: String,
+    /// The action that ends without a deal: taken where no offer can be made and the last one asks for too much.
+    #[serde(default = "default_reject")]
+    pub reject: String,
+    /// The actions that make an offer; every `concede_N` of the menu, for N per cent, where the list is empty.
+    #[serde(default)]
+    pub levels: Vec<LevelSettings>,
+}
+
+/// An action that makes an offer.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LevelSettings {
+    /// Its name in the menu.
+    pub act: String,
+    /// What it concedes of the way from the best price to the limit.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: f64,
 }
 
 fn one() -> f64 {
@@ -49,6 +69,13 @@ fn default_time() -> String {
 }
 fn default_asked() -> String {
     "concession".to_owned()
+}
+
+fn default_accept() -> String {
+    "accept".to_owned()
+}
+fn default_reject() -> String {
+    "reject".to_owned()
 }
 
 impl Settings for ConcessionSettings {
@@ -86,24 +113,29 @@ pub(super) fn build(section: &Section, space: &Space) -> Result<Arc<dyn Policy>,
         })
     };
     let (time, asked) = (feature("time", &settings.time)?, feature("asked", &settings.asked)?);
-    let place = |name: &str| space.menu.names.iter().position(|&known| known == name).map(|place| Action(place as u16));
+    let action = |key: &str, name: &str| {
+        let place = space.menu.names.iter().position(|&known| known == name);
+        place.map(|place| Action(place as u16)).ok_or_else(|| {
+            let problem = format!("agents with this policy have no action \"{name}\"");
+            section.invalid(key, problem, one_of(name, &space.menu.names))
+        })
+    };
+    let (accept, reject) = (action("accept", &settings.accept)?, action("reject", &settings.reject)?);
     let mut levels: Vec<(f64, Action)> = Vec::new();
-    for (place, name) in space.menu.names.iter().enumerate() {
-        if let Some(per_cent) = name.strip_prefix(CONCEDE).and_then(|number| number.parse::<u8>().ok()) {
-            levels.push((f64::from(per_cent) / 100.0, Action(place as u16)));
-        }
+    for (place, LevelSettings { act, share }) in settings.levels.iter().enumerate() {
+        levels.push((*share, action(&format!("levels[{place}].act"), act)?));
+    }
+    if levels.is_empty() {
+        let per_cent = |name: &str| name.strip_prefix(CONCEDE).and_then(|number| number.parse::<u8>().ok());
+        let named = space.menu.names.iter().enumerate().filter_map(|(place, name)| Some((place, per_cent(name)?)));
+        levels.extend(named.map(|(place, per_cent)| (f64::from(per_cent) / 100.0, Action(place as u16))));
+    }
+    if levels.is_empty() {
+        let problem = "agents with this policy have no actions `concede_N`";
+        return Err(section.invalid("levels", problem, "name the actions that make an offer, and what each concedes"));
     }
     levels.sort_by(|left, right| left.0.total_cmp(&right.0));
-    match (place("accept"), place("reject"), levels.is_empty()) {
-        (Some(accept), Some(reject), false) => {
-            Ok(Arc::new(Concession { settings, time, asked, accept, reject, levels }))
-        }
-        _ => Err(section.invalid(
-            "kind",
-            "agents with this policy do not bargain: they lack `accept`, `reject` or `concede_N`",
-            "use it for roles that make offers, such as those of the domain negotiation",
-        )),
-    }
+    Ok(Arc::new(Concession { settings, time, asked, accept, reject, levels }))
 }
 
 impl Concession {
@@ -122,7 +154,8 @@ impl Concession {
         match next {
             _ if legal.allows(self.accept) && f64::from(features[self.asked]) <= willing + SLACK => self.accept,
             Some(&(_, action)) => action,
-            None => self.reject,
+            None if legal.allows(self.reject) => self.reject,
+            None => legal.nth(0).unwrap_or(self.reject),
         }
     }
 }

@@ -22,6 +22,7 @@ mod learning;
 mod llm_unit;
 mod mind;
 mod models;
+mod negotiation;
 mod offline;
 mod openai;
 mod protocols;

@@ -63,6 +63,15 @@ pub fn choose_words(system: Arc<str>, act: Act, sells: bool, opens: bool, phrase
     }
 }
 
+/// What one is after, said before every form.
+fn aim(sells: bool) -> &'static str {
+    if sells {
+        "Sell at a high price, and never below what it costs you. Ask for less only to reach a deal.\n"
+    } else {
+        "Buy at a low price, and never above what it is worth to you. Offer more only to reach a deal.\n"
+    }
+}
+
 /// What a form is to hold.
 #[derive(Clone, Debug, Default)]
 pub struct Form {
@@ -84,7 +93,7 @@ pub fn fill(system: Arc<str>, form: &Form, said: (Act, bool, bool), situation: &
     if let Some(kind) = &form.price {
         fields.push(Field { name: PRICE.into(), kind: kind.clone() });
         suffix += situation;
-        suffix += "\nWhat price do you name?";
+        suffix += " What price do you name?";
     }
     if let Some(characters_max) = form.sentence {
         fields.push(Field { name: SENTENCE.into(), kind: FieldKind::Text { characters_max } });
@@ -93,7 +102,7 @@ pub fn fill(system: Arc<str>, form: &Form, said: (Act, bool, bool), situation: &
         suffix += " Say it in one short sentence.";
     }
     let ask = Ask::Fill { fields: fields.into(), temperature: form.temperature, draw: 0 };
-    Request { prompt: Prompt { system, prefix: "".into(), suffix: suffix.into() }, ask }
+    Request { prompt: Prompt { system, prefix: aim(sells).into(), suffix: suffix.into() }, ask }
 }
 
 /// The price and the sentence in a filled form.
