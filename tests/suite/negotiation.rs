@@ -102,7 +102,7 @@ fn perfect_bargainers_agree_at_once_on_the_shares_of_backward_induction() {
         let table = sessions(&scenario(1, &domain, [&list, &list]));
         assert!(table.rows.len() > 15, "{}", table.rows.len());
         // Without a grid wₙ = (1 − (−δ)ⁿ) / (1 + δ), from wₙ = 1 − δ wₙ₋₁ and w₁ = 1 (Ståhl 1972; Rubinstein 1982 for n → ∞).
-        let exact = (1.0 - (-0.5_f64).powi(offers_max)) / 1.5;
+        let exact = (1.0 - (-0.5_f64).powi(offers_max as i32)) / 1.5;
         assert!((f64::from(kept) / 10.0 - exact).abs() < 0.1, "{kept} tenths and {exact}");
         for (row, opener) in table.texts("opener").iter().enumerate() {
             let keeps = table.numbers(&format!("{opener}_payoff"))[row];
@@ -292,7 +292,7 @@ fn the_order_of_unordered_systems_does_not_matter_to_bargains() {
 fn negotiations_that_cannot_be_are_refused() {
     for (set, problem) in [
         ("agents.yielding_seller.count=2", "3 buyers and 4 sellers cannot be paired"),
-        ("domain.cost={ least = 8000, greatest = 2000 }", "no cost is at least 8000 and at most 2000 cents"),
+        ("domain.cost={ least = 8000, greatest = 2000 }", "no cost is at least 8000 and at most 2000"),
         ("domain.offer_ticks=0", "offer_ticks"),
         ("domain.discount=1.5", "discount"),
         ("domain.item=\"a {price}\"", "the item is no plain words"),
