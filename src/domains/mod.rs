@@ -4,6 +4,7 @@ pub mod allocation;
 pub mod customer_service;
 pub mod finance;
 pub mod games;
+pub mod negotiation;
 pub mod reference;
 pub mod task_market;
 pub mod tutoring;
@@ -15,6 +16,7 @@ pub static DOMAINS: &[&dyn Domain] = &[
     &customer_service::CustomerService,
     &finance::Finance,
     &games::Games,
+    &negotiation::Negotiation,
     &reference::Reference,
     &task_market::TaskMarket,
     &tutoring::Tutoring,

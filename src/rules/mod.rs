@@ -1,6 +1,8 @@
-//! Policies that do not learn: chance, decision lists and mixtures declared in the scenario, solved games.
+//! Policies that do not learn: chance, decision lists and mixtures declared in the scenario, tactics of concession, solved
+//! games.
 
 mod cfr;
+mod concession;
 mod conditions;
 mod decision_list;
 mod mixed;
@@ -25,4 +27,5 @@ pub static RULES: &[Rule] = &[
     Rule { kind: &decision_list::KIND, build: decision_list::build },
     Rule { kind: &mixed::KIND, build: mixed::build },
     Rule { kind: &cfr::KIND, build: cfr::build },
+    Rule { kind: &concession::KIND, build: concession::build },
 ];

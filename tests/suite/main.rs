@@ -23,6 +23,7 @@ mod learning;
 mod llm_unit;
 mod mind;
 mod models;
+mod negotiation;
 mod offline;
 mod openai;
 mod protocols;

@@ -14,6 +14,7 @@ pub const SERVICE_DESK: &str = "tests/suite/data/service_desk.toml";
 pub const WORLDS: [(&str, &str, &str); 5] = [
     ("customer_service", SERVICE_DESK, "120"),
     ("finance", "tests/suite/data/market.toml", "120"),
+    ("negotiation", "tests/suite/data/bargain.toml", "120"),
     ("reference", "tests/suite/data/playground.toml", "120"),
     ("task_market", "tests/suite/data/contractors.toml", "60"),
     ("tutoring", "tests/suite/data/classroom.toml", "120"),

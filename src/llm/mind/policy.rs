@@ -70,6 +70,11 @@ impl LanguagePolicy {
         self.prompting.settings.memory
     }
 
+    /// What the model may choose among in each row.
+    fn considered(&self, decisions: &DecisionBatch<'_>) -> Vec<LegalActions> {
+        decisions.legal.iter().map(|legal| self.prompting.wording.considered(*legal)).collect()
+    }
+
     /// Whether a row's situation is compared with other texts.
     fn compares(&self, agent: AgentId) -> bool {
         let memories = self.memory_settings().is_some_and(|memory| memory.relevance > 0.0 && memory.shown > 0)
@@ -249,6 +254,8 @@ impl LanguageMind for LanguagePolicy {
         contexts: &[Context],
         ask: &mut AskModels<'_>,
     ) -> Result<Vec<LanguageDecision>, PolicyError> {
+        let legal = self.considered(decisions);
+        let decisions = &DecisionBatch { legal: &legal, ..*decisions };
         let (scored, remembered) = self.score(decisions, contexts, ask)?;
         let only = |legal: &LegalActions| LanguageDecision {
             action: legal.nth(0).unwrap_or_default(),

@@ -48,6 +48,10 @@ pub struct LanguagePolicySettings {
     /// What the model reads for an action; its name, with blanks for `_`, where it is not listed.
     #[serde(default)]
     pub actions: Vec<ActionSettings>,
+    /// Actions that the model may choose among, by their names in the menu: those of them that are legal, or all legal ones
+    /// where none is; all where the list is empty. An advisor scores all legal ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choose_from: Vec<String>,
     /// Situations with the action that is right in them.
     #[serde(default)]
     pub examples: Vec<ExampleSettings>,

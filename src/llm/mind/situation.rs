@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use super::sections::{estimate_tokens, fit_text};
 use super::settings::{ActionSettings, FeatureSettings, LanguagePolicySettings};
-use crate::base::{LegalActions, Space};
+use crate::base::{Action, LegalActions, Space};
 use crate::scenario::{ScenarioError, Section, one_of};
 
 /// How numbers and actions are worded.
 pub(super) struct Wording {
     lines: Vec<Line>,
     actions: Vec<Arc<str>>,
+    /// What the model may choose among.
+    considered: LegalActions,
 }
 
 /// A line of the situation: a feature and the words for it.
@@ -59,7 +61,22 @@ impl Wording {
                 return Err(section.invalid("actions", message, "give each action words of its own"));
             }
         }
-        Ok(Self { lines, actions })
+        let mut considered = LegalActions::default();
+        for (place, name) in settings.choose_from.iter().enumerate() {
+            considered = considered.with(Action(action_place(space, section, name, &format!("choose_from[{place}]"))? as u16));
+        }
+        if settings.choose_from.is_empty() {
+            considered = LegalActions::all(space.menu.len());
+        }
+        Ok(Self { lines, actions, considered })
+    }
+
+    /// Of the legal actions those that the model may choose among; all where it may choose none of them.
+    pub fn considered(&self, legal: LegalActions) -> LegalActions {
+        match LegalActions(legal.0 & self.considered.0) {
+            LegalActions(0) => legal,
+            some => some,
+        }
     }
 
     /// The words of every legal action, in menu order.

@@ -22,6 +22,9 @@ fn settings(kind: &str) -> &'static str {
         "decision_list" => {
             "rules = [{ when = [\"mood > 0.5\", \"place <= 3\"], act = \"f\" }, { when = [\"mood == 0\"], act = \"c\" }, { act = \"b\" }]"
         }
+        "concession" => {
+            "beta = 0.5\ntime = \"mood\"\nasked = \"place\"\naccept = \"a\"\nreject = \"b\"\nlevels = [{ act = \"c\", share = 0.0 }, { act = \"e\", share = 1.0 }]"
+        }
         "ppo" | "ippo" | "mappo" | "a2c" | "reinforce" | "dqn" => "network = { hidden = [8] }",
         "ppo_lagrangian" => "limits = [{ term = \"effort\", mean = 10.0 }]\nnetwork = { hidden = [8] }",
         "distilled" => "advice = { from = \"mind\" }\nnetwork = { hidden = [8] }",
