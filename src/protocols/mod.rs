@@ -3,6 +3,7 @@
 //! mail, no entities and no clock but the ticks it is told; amounts are whole numbers of a smallest unit.
 
 mod alternating_offers;
+mod blackboard;
 mod contract_net;
 mod conversation;
 mod double_auction;
@@ -17,11 +18,14 @@ mod outcome;
 mod query;
 mod rejection;
 mod request;
+mod rights;
 mod sealed_auction;
 mod terms;
+mod topics;
 mod voting;
 
 pub use alternating_offers::AlternatingOffersTerms;
+pub use blackboard::{Blackboard, BoardSection, Entry, Writing};
 pub use contract_net::ContractNetTerms;
 pub use conversation::{Conversation, FEATURES};
 pub use double_auction::DoubleAuctionTerms;
@@ -33,6 +37,8 @@ pub use outcome::{Award, Ending, Outcome};
 pub use query::QueryTerms;
 pub use rejection::{Reason, Rejection};
 pub use request::RequestTerms;
+pub use rights::{Problem, Refusal, Right, Rights};
 pub use sealed_auction::{SealedAuctionTerms, SealedPrice};
 pub use terms::{Terms, TermsError};
+pub use topics::Topics;
 pub use voting::VotingTerms;
