@@ -1,9 +1,10 @@
 //! Protocols: conversations as checked state machines over one typed envelope. A machine says who may say what next,
-//! admits a message or rejects it with the reason, and comes to an outcome by a known tick whatever is said. Knows no
+//! admits a message or rejects it with the reason, and comes to an outcome by a known tick whatever is said. Beside them
+//! what agents share: subscriptions to topics, and a board of typed entries, with rights by role. Knows no
 //! mail, no entities and no clock but the ticks it is told; amounts are whole numbers of a smallest unit.
 
 mod alternating_offers;
-mod blackboard;
+mod board;
 mod contract_net;
 mod conversation;
 mod double_auction;
@@ -20,12 +21,12 @@ mod rejection;
 mod request;
 mod rights;
 mod sealed_auction;
+mod subscriptions;
 mod terms;
-mod topics;
 mod voting;
 
 pub use alternating_offers::AlternatingOffersTerms;
-pub use blackboard::{Blackboard, BoardSection, Entry, Writing};
+pub use board::{Board, BoardSection, Entry, Filled, Settlement, Writing};
 pub use contract_net::ContractNetTerms;
 pub use conversation::{Conversation, FEATURES};
 pub use double_auction::DoubleAuctionTerms;
@@ -37,8 +38,8 @@ pub use outcome::{Award, Ending, Outcome};
 pub use query::QueryTerms;
 pub use rejection::{Reason, Rejection};
 pub use request::RequestTerms;
-pub use rights::{Problem, Refusal, Right, Rights};
+pub use rights::{Refusal, Right, Rights, Roles};
 pub use sealed_auction::{SealedAuctionTerms, SealedPrice};
+pub use subscriptions::Subscriptions;
 pub use terms::{Terms, TermsError};
-pub use topics::Topics;
 pub use voting::VotingTerms;

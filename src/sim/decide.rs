@@ -9,6 +9,7 @@ use bevy_ecs::system::{Query, Res, ResMut};
 use rayon::prelude::*;
 
 use super::advice::{Rows, advise};
+use super::boundaries::Boundaries;
 use super::components::{Choice, Menu, Observation};
 use super::failure::{Failure, SimError};
 use super::minds::{Decided, Mind, Minds, ObservationBatch, Observations, Widths};
@@ -29,6 +30,7 @@ pub(super) fn decide(
     mut observations: ResMut<Observations>,
     mut agents: Query<OnAgent>,
     mut paces: Query<&mut Pace>,
+    boundaries: Boundaries,
 ) {
     minds.illegal = 0;
     minds.repeated = 0;
@@ -123,6 +125,7 @@ pub(super) fn decide(
             told = policy.log_probabilities(&part(0, due), &actions).unwrap_or_default();
         }
         let wanted = if entry.recorded.is_some() { actions.clone() } else { Vec::new() };
+        let tried = boundaries.tried(batch, &actions);
         *illegal += repair(&mut actions, &batch.legal);
         // What the policy did not choose itself has no probability of its own.
         let told = |row: usize| told.get(row).copied().filter(|_| wanted[row] == actions[row]);
@@ -145,6 +148,11 @@ pub(super) fn decide(
                     },
                 );
             }
+        }
+        // A learner remembers what it chose: that something else was done instead is the world's affair.
+        if let Err(error) = boundaries.block(now.tick, entry, batch, &tried, &mut actions) {
+            failure.set(error);
+            return;
         }
         if entry.paced {
             for (&entity, &action) in batch.entities.iter().zip(&actions) {

@@ -26,8 +26,8 @@ use crate::base::{Tick, TraitSpec};
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType};
 use crate::sim::{
-    BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, Now, Phase, Population, RoleSpace, Simulation,
-    Texts,
+    BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, Now, Phase, Population, Powers, RoleSpace,
+    Simulation, Texts,
 };
 use state::{Desk, Staff, Stock};
 
@@ -81,6 +81,10 @@ impl Domain for CustomerService {
 
     fn traits(&self, role: &str) -> &'static [TraitSpec] {
         if role == "customer" { advance::TRAITS } else { &[] }
+    }
+
+    fn powers(&self, role: &str) -> Powers {
+        if role == "customer" { Powers::default() } else { spaces::STAFF_POWERS }
     }
 
     fn tables(&self) -> Vec<TableSpec> {

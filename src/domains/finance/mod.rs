@@ -37,8 +37,8 @@ pub use settings::{AssetSettings, FinanceSettings, FlowSettings, FundamentalSett
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Scenario, ScenarioError, Section, SettingsType, one_of};
 use crate::sim::{
-    Birth, BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, Now, Phase, Population, RoleSpace,
-    Simulation,
+    Birth, BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, Now, Phase, Population, Powers,
+    RoleSpace, Simulation,
 };
 use fundamental::Fundamental;
 use market::Sums;
@@ -87,6 +87,10 @@ impl Domain for Finance {
         // Without a path the headlines are generated, and nothing is needed.
         let path = settings.headlines_path;
         Ok(path.map(|path| DataNeed { key: HEADLINES, asset: "", path: Some(path) }).into_iter().collect())
+    }
+
+    fn powers(&self, role: &str) -> Powers {
+        if role == "analyst" { spaces::ANALYST_POWERS } else { spaces::TRADER_POWERS }
     }
 
     fn tables(&self) -> Vec<TableSpec> {

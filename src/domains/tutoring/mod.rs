@@ -31,7 +31,8 @@ use crate::base::TraitSpec;
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType};
 use crate::sim::{
-    BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, Now, Phase, Population, RoleSpace, Simulation,
+    BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, Now, Phase, Population, Powers, RoleSpace,
+    Simulation,
 };
 use state::{Courses, Outbox, School, Totals, Tutor};
 
@@ -57,6 +58,10 @@ impl Domain for Tutoring {
     fn check(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         scenario.needs_role("student", "a class of zero students learns nothing")?;
         scenario.needs_role("tutor", "nobody has the role \"tutor\"")
+    }
+
+    fn powers(&self, role: &str) -> Powers {
+        if role == "tutor" { spaces::TUTOR_POWERS } else { spaces::STUDENT_POWERS }
     }
 
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError> {
