@@ -25,7 +25,7 @@ pub struct Powers {
 #[derive(Clone, Debug)]
 pub struct Place {
     /// Its name, unlike that of any other place.
-    pub name: &'static str,
+    pub name: String,
     /// What it is for, in a line.
     pub about: &'static str,
     /// Roles that may read it, or subscribe; `None` for all.
@@ -149,7 +149,7 @@ impl RoleRights {
         let may = |right: Right, number: usize, role: &str| {
             let scenario =
                 self.roles.get(number).and_then(Option::as_ref).and_then(|one| one.places[right as usize].as_ref());
-            place.allows(right, role) && scenario.is_none_or(|names| names.iter().any(|name| name == place.name))
+            place.allows(right, role) && scenario.is_none_or(|names| names.contains(&place.name))
         };
         let of = |right: Right| {
             let able = (0..roles.len()).filter(|&number| may(right, number, &roles[number]));
@@ -220,7 +220,7 @@ pub fn check_rights(scenario: &Scenario, domain: &dyn Domain) -> Result<(), Scen
         let powers = domain.powers(role);
         let tools: Vec<&str> = powers.tools.iter().map(|(tool, _)| *tool).collect();
         let protocols = Protocol::ALL.map(Protocol::name);
-        let known: Vec<&str> = places.iter().map(|place| place.name).collect();
+        let known: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
         let words = [
             ("actions", "action", &settings.actions, &space.space.menu.names[..]),
             ("tools", "tool", &settings.tools, &tools),
@@ -243,7 +243,7 @@ pub fn check_rights(scenario: &Scenario, domain: &dyn Domain) -> Result<(), Scen
         }
         for (key, right, names) in [("reads", Right::Read, &settings.reads), ("writes", Right::Write, &settings.writes)]
         {
-            let foreign = |name: &String| places.iter().any(|place| place.name == name && !place.allows(right, role));
+            let foreign = |name: &String| places.iter().any(|place| place.name == *name && !place.allows(right, role));
             if let Some(place) = names.iter().flatten().position(foreign) {
                 let name = &names.as_ref().expect("it has an entry")[place];
                 let message = format!("role \"{role}\" may not {} \"{name}\" in this world", right.name());

@@ -6,7 +6,6 @@ use bevy_ecs::world::World;
 use super::blackboard::{Blackboard, blackboard_columns};
 use super::boundaries::{Breach, Breaches, breach_columns};
 use super::components::RoleId;
-use super::domain::BuildError;
 use super::mail::Mail;
 use super::now::{Now, Recording};
 use super::population::{Directory, Population};
@@ -18,24 +17,26 @@ use crate::protocols::{BoardSection, Refusal};
 use crate::record::{Column, Value};
 
 /// Makes topics and the blackboard of what the domain declares, with what the scenario leaves of its roles' rights.
-pub(super) fn declare_places(world: &mut World, places: &[Place]) -> Result<(), BuildError> {
+///
+/// # Panics
+/// When two places have one name, or a section's form cannot be filled in: they are ours.
+pub(super) fn declare_places(world: &mut World, places: &[Place]) {
     let (mut topics, mut board) = (Topics::default(), Blackboard::default());
     let (rights, roles) = (world.resource::<RoleRights>(), &world.resource::<Population>().roles);
-    for place in places {
+    for (number, place) in places.iter().enumerate() {
+        assert!(places[..number].iter().all(|other| other.name != place.name), "two places are named {}", place.name);
         let rights = rights.of_place(place, roles);
         match &place.kind {
-            PlaceKind::Topic => topics.declare(place.name, rights),
+            PlaceKind::Topic => topics.declare(&place.name, rights),
             PlaceKind::Section { fields, owned } => {
-                let (name, fields) = (place.name.into(), fields.as_slice().into());
-                board
-                    .declare(BoardSection { name, fields, rights, owned: *owned })
-                    .map_err(|error| BuildError::Data { key: place.name, problem: error.to_string() })?;
+                let (name, fields) = (place.name.as_str().into(), fields.as_slice().into());
+                let declared = board.declare(BoardSection { name, fields, rights, owned: *owned });
+                declared.unwrap_or_else(|error| panic!("section {}: {error}", place.name));
             }
         }
     }
     world.insert_resource(topics);
     world.insert_resource(board);
-    Ok(())
 }
 
 /// Adds the tables of rights and of what is shared, where there are any, and gives the columns of `metrics`. `all`:

@@ -166,7 +166,7 @@ impl Simulation {
         world.insert_resource(RoleRights::new(scenario, domain, &population)?);
         world.insert_resource(Breaches::default());
         world.insert_resource(population);
-        declare_places(&mut world, &domain.places(&scenario.domain)?)?;
+        declare_places(&mut world, &domain.places(&scenario.domain)?);
         world.insert_resource(Tables::default());
 
         let mut builder =
