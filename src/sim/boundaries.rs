@@ -169,15 +169,6 @@ impl Boundaries<'_, '_> {
         }
     }
 
-    /// What was chosen although it may not be done: the rows, with the choices. To be asked before illegal choices are
-    /// replaced.
-    pub fn tried(&self, batch: &ObservationBatch, actions: &[Action]) -> Vec<(usize, Action)> {
-        let tried = |(row, &action): (usize, &Action)| {
-            batch.forbidden.get(row).is_some_and(|taken| taken.allows(action)).then_some((row, action))
-        };
-        actions.iter().enumerate().filter_map(tried).collect()
-    }
-
     /// Puts something harmless in the place of what is blocked, and names every breach.
     ///
     /// # Errors
@@ -216,6 +207,15 @@ impl Boundaries<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// What is to be done although it may not be: the rows, with the actions. What was chosen is asked before illegal choices
+/// are replaced.
+pub(super) fn forbidden(batch: &ObservationBatch, actions: &[Action]) -> Vec<(usize, Action)> {
+    let tried = |(row, &action): (usize, &Action)| {
+        batch.forbidden.get(row).is_some_and(|taken| taken.allows(action)).then_some((row, action))
+    };
+    if batch.forbidden.is_empty() { Vec::new() } else { actions.iter().enumerate().filter_map(tried).collect() }
 }
 
 /// What of a menu a role may do, and what it may not.

@@ -106,7 +106,7 @@ impl Topics {
                 Said::Subscribe => match self.subscriptions.subscribe(topic.0, agent, role.0) {
                     Ok(_) => close.topic(self, "subscribed", one.0, topic, None),
                     Err(refusal) => {
-                        self.refuse((agent, role), topic, ("subscribe to", "not subscribed"), &refusal, close)
+                        self.refuse((agent, role), topic, ("subscribe to", "not subscribed"), &refusal, close);
                     }
                 },
                 Said::Unsubscribe => {

@@ -12,7 +12,6 @@ use crate::base::{Message, Performative};
 use crate::sim::{Agent, Blackboard, Choice, Directory, Mail, Now, Tables, Topics};
 
 /// Analysts hand what they make of a headline to the traders of its asset. It arrives at the next tick.
-#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 pub fn analysts_act(
     now: Res<Now>,
     directory: Res<Directory>,

@@ -179,6 +179,21 @@ fn what_is_blocked_is_in_the_menu_and_is_not_done() {
     assert_eq!(simulation.rights_summary()[0].shown, "4");
 }
 
+#[test]
+fn what_an_illegal_choice_is_replaced_by_is_held_to_rights_too() {
+    // The world offers to dig or to sell, the policy waits, and nobody may dig.
+    let idle = || Mind::Fixed(Arc::new(ByRule(|_, _, _| WAIT)));
+    let rights = "[rights.worker]\ntools = []\nwhen_breached = \"block\"\n";
+    let (simulation, error) = run(&scenario(1, "", rights), &world(|builder| furnish(builder, |_| 0b110)), idle());
+    assert_eq!(error, None);
+    assert_eq!(done(&simulation), [(0, 0, 0b110, DIG), (0, 1, 0b110, SELL), (0, 2, 0b110, SELL)]);
+    assert_eq!(column(&simulation, "actions_illegal"), [Value::from(3_u64)]);
+    assert!(breaches(&simulation).is_empty());
+    // Where only digging is left nothing can be done at all.
+    let (_, error) = run(&scenario(1, "", rights), &world(|builder| furnish(builder, |_| 0b010)), idle());
+    assert!(error.is_some_and(|error| error.contains("agent 1 chose `dig`, which [rights.worker] blocks")));
+}
+
 /// Agent, what was chosen, what might have been, and what might be next.
 type Learned = (u32, u16, u64, u64);
 

@@ -82,7 +82,6 @@ struct Log {
 #[derive(Resource, Default, Clone)]
 struct Seen {
     letters: Vec<Vec<Letter>>,
-    boards: Vec<Standing>,
 }
 
 fn ask(
@@ -243,9 +242,6 @@ struct Replay {
     published: u64,
     letters: Vec<Letter>,
 }
-
-const TOPICS: [&str; 2] = ["news", "talk"];
-const SECTIONS: [&str; 2] = ["prices", "claims"];
 
 impl Replay {
     fn tick(&mut self, tick: u64, log: &Log) {
