@@ -177,6 +177,7 @@ impl<'a> Course<'a> {
         ran.phases.push((phase.to_owned(), started.elapsed()));
         let mut summary = stage.domain.summary(&simulation);
         summary.extend(simulation.advice_summary());
+        summary.extend(simulation.rights_summary());
         ran.comparison.push((name.to_owned(), summary));
         Ok(simulation.learned())
     }

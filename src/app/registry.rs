@@ -9,7 +9,7 @@ use crate::llm::{BACKENDS, MINDS, MindFile, MindKind};
 use crate::rl::ALGORITHMS;
 use crate::rules::RULES;
 use crate::scenario::{Kind, Kinds, Scenario, ScenarioError, Section};
-use crate::sim::{Domain, Mind, check_rewards, spaces_of_policies};
+use crate::sim::{Domain, Mind, check_rewards, check_rights, spaces_of_policies};
 
 /// Everything that `[policy.NAME]` may be.
 pub static POLICY_KINDS: LazyLock<Vec<&'static Kind>> = LazyLock::new(|| {
@@ -151,6 +151,7 @@ pub fn check_scenario(scenario: &Scenario) -> Result<(), ScenarioError> {
     }
     let domain = domain_of(scenario)?;
     domain.check(scenario)?;
+    check_rights(scenario, domain)?;
     check_rewards(scenario, domain, &minds)?;
     domain.data(&scenario.domain)?;
     Ok(())

@@ -206,6 +206,7 @@ impl<'a> Stage<'a> {
         })?;
         let mut summary = self.domain.summary(&simulation);
         summary.extend(simulation.advice_summary());
+        summary.extend(simulation.rights_summary());
         Ok(Rehearsal { summary, returns: simulation.returns(), played })
     }
 

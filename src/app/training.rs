@@ -110,6 +110,7 @@ impl Course<'_> {
         ran.phases.push(("evaluations".to_owned(), took));
         let mut summary = stage.domain.summary(&simulation);
         summary.extend(simulation.advice_summary());
+        summary.extend(simulation.rights_summary());
         ran.comparison.push((THIS_RUN.to_owned(), summary));
         ran.checkpoint = simulation.learned();
         let row = |folder: &str, best, tick, value| CheckpointRow { folder: folder.to_owned(), best, tick, value };

@@ -160,6 +160,15 @@ pub fn form_schema(fields: &[Field]) -> Value {
 pub fn read_form(fields: &[Field], text: &str) -> Result<Map<String, Value>, FormError> {
     let object: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| FormError(format!("a filled form is no JSON object: {error}")))?;
+    check_filled(fields, &object)?;
+    Ok(object)
+}
+
+/// Checks that a form is filled in as it must be.
+///
+/// # Errors
+/// When it lacks a field, has one more, or a value may not stand in its field.
+pub fn check_filled(fields: &[Field], object: &Map<String, Value>) -> Result<(), FormError> {
     for Field { name, kind } in fields {
         match object.get(&**name) {
             None => return Err(FormError(format!("a filled form lacks the field {name:?}"))),
@@ -171,6 +180,6 @@ pub fn read_form(fields: &[Field], text: &str) -> Result<Map<String, Value>, For
     }
     match object.keys().find(|key| fields.iter().all(|field| *field.name != **key)) {
         Some(key) => Err(FormError(format!("a filled form has the field {key:?}, which nobody asked for"))),
-        None => Ok(object),
+        None => Ok(()),
     }
 }

@@ -18,7 +18,8 @@ mod transitions;
 pub use chance::{Chance, Purpose};
 pub use decision::{Action, ActionMenu, DecisionBatch, LegalActions, Policy, PolicyError, Space, history_width};
 pub use fill::{
-    DIGITS_MAX, Field, FieldKind, FormError, NUMBER_MAX, check_form, form_schema, may_stand_in_text, read_form,
+    DIGITS_MAX, Field, FieldKind, FormError, NUMBER_MAX, check_filled, check_form, form_schema, may_stand_in_text,
+    read_form,
 };
 pub use ids::{AgentId, Tick};
 pub use language::{

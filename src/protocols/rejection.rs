@@ -29,6 +29,8 @@ pub enum Reason {
     Tick(Tick),
     /// The conversation cannot be opened with these participants.
     Participants(&'static str),
+    /// Whatever the protocol says, the sender's role may not do it; what.
+    NotPermitted(String),
 }
 
 impl Reason {
@@ -46,6 +48,7 @@ impl Reason {
             Self::Recipients => "recipients",
             Self::Tick(_) => "tick",
             Self::Participants(_) => "participants",
+            Self::NotPermitted(_) => "not-permitted",
         }
     }
 }
@@ -74,6 +77,12 @@ impl Rejection {
     #[must_use]
     pub fn unknown(envelope: &Envelope) -> Self {
         Self::of(envelope, envelope.protocol, "none", Reason::Unknown, Vec::new())
+    }
+
+    /// The rejection of an envelope whose sender's role lacks a right; `state` is the conversation's, where there is one.
+    #[must_use]
+    pub fn not_permitted(envelope: &Envelope, state: Option<&'static str>, what: String) -> Self {
+        Self::of(envelope, envelope.protocol, state.unwrap_or("none"), Reason::NotPermitted(what), Vec::new())
     }
 
     pub(super) fn of(
@@ -106,6 +115,7 @@ impl fmt::Display for Rejection {
             Reason::Recipients => formatter.write_str("it is addressed to others than it must be")?,
             Reason::Tick(tick) => write!(formatter, "tick {tick} is too late, or before what was said")?,
             Reason::Participants(problem) => formatter.write_str(problem)?,
+            Reason::NotPermitted(what) => write!(formatter, "not permitted: {what}")?,
         }
         for (place, expected) in expected.iter().enumerate() {
             formatter.write_str(if place == 0 { "; expected: " } else { ", " })?;

@@ -19,7 +19,7 @@ pub(super) fn check_shape(root: &Node, problems: &mut Problems) {
 
 /// Names of groups and sections, and what groups name. Looks at the tree, so that it speaks even where types are off.
 pub(super) fn check_references(root: &Node, problems: &mut Problems) {
-    for key in ["policy", "llm"] {
+    for key in ["policy", "llm", "rights"] {
         for (name, entry) in root.get(key).and_then(Node::table).into_iter().flatten() {
             if !is_name(name) {
                 let message = format!("\"{}\" cannot name a table of `{key}`", name.escape_debug());

@@ -14,6 +14,7 @@ use super::path::locate;
 use super::policy_language::{PolicyLanguage, PolicySection};
 use super::read::Reader;
 use super::reward::RewardSettings;
+use super::rights::RightsSettings;
 use super::section::{Kind, Kinds, Section};
 use super::source::{Sources, Span};
 use super::train::TrainSettings;
@@ -74,6 +75,10 @@ pub(super) struct ScenarioFile {
     llm: BTreeMap<String, ModelSection>,
     /// The world the agents live in.
     domain: AnySection,
+    /// What the agents of a role may do, each a `[rights.ROLE]` table; all that their world lets them where it is left away.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": super::words::NAME_PATTERN }))]
+    pub rights: BTreeMap<String, RightsSettings>,
     /// What the run writes down.
     #[serde(default)]
     pub record: RecordSettings,
@@ -222,6 +227,8 @@ pub struct Scenario {
     pub language: BTreeMap<String, LanguageSettings>,
     /// `[domain]`.
     pub domain: Section,
+    /// `[rights.ROLE]` by role.
+    pub rights: BTreeMap<String, RightsSettings>,
     /// What the run writes down.
     pub record: RecordSettings,
     /// How a training is judged.
@@ -298,6 +305,7 @@ impl Scenario {
             models: sections("llm"),
             language: file.llm.into_iter().map(|(name, section)| (name, section.common)).collect(),
             domain,
+            rights: file.rights,
             record: file.record,
             train: file.train,
             audit: file.audit,

@@ -30,11 +30,14 @@ pub fn reference(kinds: &Kinds) -> String {
     page.paragraph(&format!("A small one:\n\n```toml\n{MINIMAL_EXAMPLE}```"));
     page.paragraph("## The top of the file");
     let properties = &schema["properties"];
-    let is_table = |key: &str| matches!(key, "clock" | "agents" | "policy" | "llm" | "domain" | "record" | "train" | "audit");
+    let is_table = |key: &str| {
+        matches!(key, "clock" | "agents" | "rights" | "policy" | "llm" | "domain" | "record" | "train" | "audit")
+    };
     page.rows(&schema, |key| !is_table(key));
     let tables = [
         ("clock", "[clock]"),
         ("agents", "[[agents]]"),
+        ("rights", "[rights.ROLE]"),
         ("record", "[record]"),
         ("train", "[train]"),
         ("audit", "[audit]"),
@@ -43,7 +46,8 @@ pub fn reference(kinds: &Kinds) -> String {
         page.paragraph(&format!("## `{header}`"));
         page.paragraph(description(&properties[key], definitions));
         let table = present(&properties[key], definitions);
-        page.rows(follow(table.get("items").unwrap_or(table), definitions), |_| true);
+        let inner = table.get("items").or_else(|| table.get("additionalProperties").filter(|inner| inner.is_object()));
+        page.rows(follow(inner.unwrap_or(table), definitions), |_| true);
     }
     let sections = [("policy", "[policy.NAME]"), ("llm", "[llm.NAME]"), ("domain", "[domain]")];
     for (key, header) in sections {

@@ -62,6 +62,12 @@ impl Scenario {
                 line(&mut text, "reward", &reward);
             }
         }
+        for (role, rights) in &self.rights {
+            text.extend(["\n[rights.", role, "]\n"]);
+            for (key, value) in &toml::Table::try_from(rights).expect("names and words") {
+                line(&mut text, key, value);
+            }
+        }
         for (section, known) in self.sections(kinds) {
             write_section(&mut text, section, &section.resolve(known)?);
             if let Some(common) = self.language.get(section.name()).filter(|_| section.is_model()) {

@@ -65,7 +65,11 @@ impl Shape<'_, '_, '_> {
             }
             (Some("array"), _) => format!("put it in brackets to make it a list; needed: {needed}"),
             (Some("object"), Value::List(_)) => {
-                let name = if matches!(path, "policy" | "llm") { ".NAME" } else { "" };
+                let name = match path {
+                    "policy" | "llm" => ".NAME",
+                    "rights" => ".ROLE",
+                    _ => "",
+                };
                 format!("write a table with single brackets: [{path}{name}]")
             }
             _ => format!("needed: {needed}"),

@@ -7,14 +7,17 @@ use std::collections::BTreeMap;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::system::{Query, Res, ResMut};
 
+use super::boundaries::{Breach, Breaches};
 use super::components::{Agent, Mailbox};
 use super::mail::Mail;
 use super::now::{Now, Recording};
 use super::population::Directory;
+use super::rights::RoleRights;
 use super::tables::Tables;
+use super::topics::{TopicId, Topics};
 use crate::base::{AgentId, Message, Performative, TextId, Tick};
 use crate::protocols::{
-    Addressee, Content, Conversation, ConversationId, Envelope, Move, Protocol, Recipients, Rejection, Terms,
+    Addressee, Content, Conversation, ConversationId, Envelope, Move, Protocol, Recipients, Rejection, Right, Terms,
     TermsError,
 };
 use crate::record::{Column, TableSpec, Value};
@@ -255,7 +258,12 @@ impl Conversations {
             }
             let id = envelope.conversation;
             let before = self.get(id).map(Conversation::deadline);
+            let forbidden = present.forbids(&envelope);
             let checked = match terms {
+                _ if forbidden.is_some() => {
+                    let what = forbidden.unwrap_or_default();
+                    Err(Rejection::not_permitted(&envelope, self.get(id).map(Conversation::state), what))
+                }
                 Some(terms) => {
                     let terms = &self.terms[usize::from(terms.0)];
                     match present.of(&envelope.recipients) {
@@ -337,6 +345,9 @@ impl Conversations {
 struct Present<'a, 'w, 's> {
     directory: &'a Directory,
     agents: &'a Query<'w, 's, &'static Agent>,
+    rights: &'a RoleRights,
+    topics: &'a Topics,
+    breaches: &'a Breaches,
 }
 
 enum Participants {
@@ -345,6 +356,30 @@ enum Participants {
 }
 
 impl Present<'_, '_, '_> {
+    /// What right the sender's role lacks to say this, if it lacks one: a breach, which is named.
+    fn forbids(&self, envelope: &Envelope) -> Option<String> {
+        let topic = if let Recipients::Topic(topic) = envelope.recipients { Some(topic) } else { None };
+        if topic.is_none() && !self.rights.limits_protocols {
+            return None;
+        }
+        let agent = self.agents.get(self.directory.entity(envelope.sender)?).ok()?;
+        let protocol = envelope.protocol.name();
+        let (right, what) = if !self.rights.may_speak(agent.role, envelope.protocol) {
+            ("protocol", format!("its role may not speak by {protocol}"))
+        } else if self.topics.refusal(topic?, agent.role, Right::Write).is_some() {
+            ("write", format!("its role may not write to {}", self.topics.name(topic?)))
+        } else {
+            return None;
+        };
+        let tried = match topic {
+            Some(topic) => format!("{} by {protocol} to {}", envelope.performative.name(), self.topics.name(topic)),
+            None => format!("{} by {protocol}", envelope.performative.name()),
+        };
+        let (agent, role, instead) = (agent.id, agent.role, "rejected".to_owned());
+        self.breaches.name(Breach { agent, role, right, tried, instead });
+        Some(what)
+    }
+
     fn of(&self, recipients: &Recipients) -> Participants {
         let alive = || self.directory.alive().iter();
         Participants::Many(match recipients {
@@ -354,8 +389,9 @@ impl Present<'_, '_, '_> {
                 let has = |entity| self.agents.get(entity).is_ok_and(|agent| agent.role.0 == *role);
                 alive().filter(|one| has(one.1)).map(|one| one.0).collect()
             }
-            // Nobody can subscribe to a topic yet: such a message finds nobody, and is rejected for that.
-            Recipients::Topic(_) => Vec::new(),
+            Recipients::Topic(topic) => {
+                self.topics.subscribers(TopicId(*topic)).filter(|&agent| self.directory.row(agent).is_some()).collect()
+            }
             Recipients::Everyone => alive().map(|one| one.0).collect(),
         })
     }
@@ -453,11 +489,13 @@ impl Record<'_> {
 }
 
 /// The system of [`super::Phase::Close`] that checks what was said.
+#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 pub(super) fn hold_conversations(
     now: Res<Now>,
     recording: Res<Recording>,
     directory: Res<Directory>,
     agents: Query<&'static Agent>,
+    (rights, topics, breaches): (Res<RoleRights>, Res<Topics>, Res<Breaches>),
     mut conversations: ResMut<Conversations>,
     mut mail: ResMut<Mail>,
     mut tables: ResMut<Tables>,
@@ -466,6 +504,7 @@ pub(super) fn hold_conversations(
         return;
     }
     let mut record = Record { tick: now.tick, tables: recording.messages.then_some(&mut *tables) };
-    let present = Present { directory: &directory, agents: &agents };
+    let present =
+        Present { directory: &directory, agents: &agents, rights: &rights, topics: &topics, breaches: &breaches };
     conversations.close(now.tick, &present, &mut mail, &mut record);
 }

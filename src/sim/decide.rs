@@ -9,6 +9,7 @@ use bevy_ecs::system::{Query, Res, ResMut};
 use rayon::prelude::*;
 
 use super::advice::{Rows, advise};
+use super::boundaries::{Boundaries, forbidden};
 use super::components::{Choice, Menu, Observation};
 use super::failure::{Failure, SimError};
 use super::minds::{Decided, Mind, Minds, ObservationBatch, Observations, Widths};
@@ -21,6 +22,7 @@ use crate::base::{Action, DecisionBatch, LanguageError, LegalActions, Policy, Po
 const CHUNK_ROWS: usize = 8192;
 
 /// The system of [`super::Phase::Decide`].
+#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 pub(super) fn decide(
     now: Res<Now>,
     failure: Res<Failure>,
@@ -29,6 +31,7 @@ pub(super) fn decide(
     mut observations: ResMut<Observations>,
     mut agents: Query<OnAgent>,
     mut paces: Query<&mut Pace>,
+    boundaries: Boundaries,
 ) {
     minds.illegal = 0;
     minds.repeated = 0;
@@ -123,7 +126,12 @@ pub(super) fn decide(
             told = policy.log_probabilities(&part(0, due), &actions).unwrap_or_default();
         }
         let wanted = if entry.recorded.is_some() { actions.clone() } else { Vec::new() };
-        *illegal += repair(&mut actions, &batch.legal);
+        let mut tried = forbidden(batch, &actions);
+        *illegal += repair(&mut actions, &batch.legal, &batch.forbidden);
+        // Where nothing that is legal is allowed, what an illegal choice was replaced by is not allowed either.
+        tried.extend(forbidden(batch, &actions));
+        tried.sort_by_key(|&(row, _)| row);
+        tried.dedup_by_key(|&mut (row, _)| row);
         // What the policy did not choose itself has no probability of its own.
         let told = |row: usize| told.get(row).copied().filter(|_| wanted[row] == actions[row]);
         // What another policy does is not this one's to learn from; it is recorded all the same.
@@ -145,6 +153,11 @@ pub(super) fn decide(
                     },
                 );
             }
+        }
+        // A learner remembers what it chose: that something else was done instead is the world's affair.
+        if let Err(error) = boundaries.block(now.tick, entry, batch, &tried, &mut actions) {
+            failure.set(error);
+            return;
         }
         if entry.paced {
             for (&entity, &action) in batch.entities.iter().zip(&actions) {
@@ -188,13 +201,15 @@ fn commit(batch: &ObservationBatch, actions: &[Action], agents: &mut Query<OnAge
     }
 }
 
-/// Replaces what is not legal by the lowest legal action, and counts it.
-fn repair(actions: &mut [Action], legal: &[LegalActions]) -> u64 {
+/// Replaces what is not legal by the lowest legal action, of those that are not forbidden where there are any, and
+/// counts it.
+fn repair(actions: &mut [Action], legal: &[LegalActions], forbidden: &[LegalActions]) -> u64 {
     let mut illegal = 0;
-    for (action, &legal) in actions.iter_mut().zip(legal) {
+    for (row, (action, &legal)) in actions.iter_mut().zip(legal).enumerate() {
         if !legal.allows(*action) {
             illegal += 1;
-            *action = legal.nth(0).expect("an observation has a legal action");
+            let free = LegalActions(legal.0 & !forbidden.get(row).map_or(0, |taken| taken.0));
+            *action = free.nth(0).or_else(|| legal.nth(0)).expect("an observation has a legal action");
         }
     }
     illegal

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::builder::Builder;
+use super::rights::{Place, Powers};
 use crate::base::{LegalActions, Space, TraitSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section, Words};
 
@@ -118,6 +119,21 @@ pub trait Domain: Sync {
     /// The traits of personas that it reads for agents of a role.
     fn traits(&self, _role: &str) -> &'static [TraitSpec] {
         &[]
+    }
+
+    /// The tools of a role, and what its agents may do in the place of an action that is blocked: what a scenario's
+    /// `[rights.ROLE]` may speak of beside the actions of its menu.
+    fn powers(&self, _role: &str) -> Powers {
+        Powers::default()
+    }
+
+    /// The topics and sections of the blackboard that its agents share, each kind numbered in this order. The engine makes
+    /// [`super::Topics`] and [`super::Blackboard`] of them before the world is built.
+    ///
+    /// # Errors
+    /// When the section's settings are wrong.
+    fn places(&self, _section: &Section) -> Result<Vec<Place>, ScenarioError> {
+        Ok(Vec::new())
     }
 
     /// Its own columns of `metrics.csv`, `agents.csv` and whole tables of its own, for the docs and the tests that

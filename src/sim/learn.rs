@@ -4,6 +4,7 @@
 use bevy_ecs::system::{Query, Res, ResMut};
 use rayon::prelude::*;
 
+use super::boundaries::Boundaries;
 use super::failure::{Failure, SimError};
 use super::minds::{Advised, Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
 use super::now::Now;
@@ -20,13 +21,16 @@ pub(super) fn learn(
     mut minds: ResMut<Minds>,
     mut observations: ResMut<Observations>,
     paces: Query<&mut Pace>,
+    mut boundaries: Boundaries,
 ) {
     let now = *now;
+    boundaries.begin();
     for (entry, batch) in minds.entries.iter_mut().zip(&mut observations.batches) {
         batch.order(entry.space.features.len());
         let central = entry.space.central.len() * batch.agents.len();
         assert_eq!(batch.central.len(), central, "policy {}: every row has all central numbers", entry.name);
-        if let Err(error) = check_observations(now.tick, entry, batch) {
+        let sound = check_observations(now.tick, entry, batch);
+        if let Err(error) = sound.and_then(|()| boundaries.restrict(now.tick, entry, batch)) {
             failure.set(error);
             return;
         }

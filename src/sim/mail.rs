@@ -8,6 +8,9 @@ use super::components::Mailbox;
 use super::population::Directory;
 use crate::base::{Message, TextArena};
 
+/// Set in the mark of a letter that came by a topic; the other bits are the topic's number. Other marks lead to envelopes.
+pub(super) const BY_TOPIC: u32 = 1 << 31;
+
 /// All letters of a tick. Inboxes are ordered by sender, then by the order in which that sender sent.
 #[derive(Resource, Debug, Default)]
 pub struct Mail {

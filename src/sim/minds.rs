@@ -64,6 +64,8 @@ pub(super) struct ObservationBatch {
     pub last_features: Vec<f32>,
     pub last_central: Vec<f32>,
     pub last_legal: Vec<LegalActions>,
+    /// What of each row's menu its agent's role may not do, withheld or still in it; empty where no row has anything.
+    pub forbidden: Vec<LegalActions>,
     /// The first agent that was handed in with nothing that it may do.
     pub without_choice: Option<AgentId>,
 }
@@ -141,6 +143,7 @@ impl ObservationBatch {
         self.last_features.clear();
         self.last_central.clear();
         self.last_legal.clear();
+        self.forbidden.clear();
         self.without_choice = None;
     }
 
@@ -172,6 +175,9 @@ impl ObservationBatch {
         self.slots = order.iter().map(|&row| self.slots[row]).collect();
         self.legal = order.iter().map(|&row| self.legal[row]).collect();
         self.words = order.iter().map(|&row| self.words[row]).collect();
+        if !self.forbidden.is_empty() {
+            self.forbidden = order.iter().map(|&row| self.forbidden[row]).collect();
+        }
     }
 }
 

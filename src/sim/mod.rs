@@ -2,6 +2,8 @@
 //! clock on the wall; what it shares with the other floors is plain data in [`crate::base`].
 
 mod advice;
+mod blackboard;
+mod boundaries;
 mod builder;
 mod components;
 mod conversations;
@@ -21,15 +23,20 @@ mod phase;
 mod population;
 mod returns;
 mod rewards;
+mod rights;
 mod shaping;
+mod sharing;
 mod simulation;
 mod sound;
 mod spaces;
 mod speak;
 mod tables;
+mod topics;
 mod voices;
 
 pub use advice::advice_columns;
+pub use blackboard::{Blackboard, SectionId, blackboard_columns};
+pub use boundaries::{Breach, Breaches, breach_columns};
 pub use builder::Builder;
 pub use components::{
     Agent, Choice, Llm, Mailbox, Menu, Observation, PersonaId, PolicySlot, Reward, RewardTerms, RoleId,
@@ -50,9 +57,12 @@ pub use phase::Phase;
 pub use population::{Birth, Directory, Group, Population};
 pub use returns::EpisodeReturns;
 pub use rewards::{check_rewards, reward_columns};
+pub use rights::{Place, PlaceKind, Powers, RoleRights, check_rights};
 pub use shaping::{Potential, PotentialError};
+pub use sharing::sharing_metric_columns;
 pub use simulation::{Options, Simulation};
 pub use spaces::spaces_of_policies;
 pub use speak::{decision_columns, memory_columns};
 pub use tables::{Tables, agent_columns, learning_columns, message_columns, metric_columns, study_columns};
+pub use topics::{TopicId, Topics, topic_columns};
 pub use voices::Voices;

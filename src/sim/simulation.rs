@@ -9,6 +9,7 @@ use bevy_ecs::schedule::{
 use bevy_ecs::world::World;
 
 use super::advice::{add_advice_table, advice_summary};
+use super::boundaries::{Breaches, record_breaches};
 use super::builder::{AgentTable, Builder};
 use super::conversations::{Conversations, conversation_columns, conversation_metric_columns, hold_conversations};
 use super::decide::{clear_decisions, decide};
@@ -25,6 +26,8 @@ use super::phase::Phase;
 use super::population::{Directory, Population, cross_barrier};
 use super::returns::{EpisodeReturns, ReturnCount, tally_returns};
 use super::rewards::{Rewards, close_rewards, credit_rewards};
+use super::rights::RoleRights;
+use super::sharing::{add_sharing_tables, declare_places, share};
 use super::spaces::{population_of, spaces_of_policies};
 use super::speak::{add_tables, write_memories};
 use super::tables::{
@@ -165,7 +168,11 @@ impl Simulation {
         world.insert_resource(Minds { entries, illegal: 0, repeated: 0 });
         let reward_columns = rewards.columns();
         world.insert_resource(rewards);
-        world.insert_resource(population_of(scenario, &options.personas));
+        let population = population_of(scenario, &options.personas);
+        world.insert_resource(RoleRights::new(scenario, domain, &population)?);
+        world.insert_resource(Breaches::default());
+        world.insert_resource(population);
+        declare_places(&mut world, &domain.places(&scenario.domain)?);
         world.insert_resource(Tables::default());
 
         let mut builder =
@@ -173,6 +180,7 @@ impl Simulation {
         domain.build(scenario, &options.data, &mut builder)?;
         let Builder { mut world, mut schedule, metrics, agents } = builder;
 
+        let sharing = add_sharing_tables(&mut world, options.messages && scenario.record.messages);
         let converses = world.resource::<Conversations>().is_used();
         let studies = |entry: &MindEntry| matches!(&entry.mind, Mind::Learning(learner) if learner.studies());
         let any_studies = world.resource::<Minds>().entries.iter().any(studies);
@@ -181,6 +189,7 @@ impl Simulation {
         if converses {
             behind.extend(conversation_metric_columns());
         }
+        behind.extend(sharing);
         let columns = before.into_iter().chain(metrics).chain(behind).collect();
         tables.add(TableSpec { name: "metrics", about: "a tick", columns });
         tables.add(learning_columns());
@@ -281,6 +290,12 @@ impl Simulation {
         advice_summary(self.world.resource::<Minds>())
     }
 
+    /// How often rights were breached, and actions withheld, as lines of a summary; none where no rights are declared.
+    #[must_use]
+    pub fn rights_summary(&self) -> Vec<Settled> {
+        self.world.resource::<Breaches>().summary(self.world.resource::<RoleRights>())
+    }
+
     /// What each learner has learned so far, by policy name.
     #[must_use]
     pub fn learned(&self) -> BTreeMap<String, PolicyFile> {
@@ -374,9 +389,8 @@ fn new_schedule(shuffle: Option<u64>) -> Schedule {
         learn.in_set(Phase::Learn),
         decide.in_set(Phase::Decide),
         answer_requests.in_set(Phase::Word),
-        (tally_returns, credit_rewards, close_rewards, close_limits, hold_conversations, close_rows)
-            .chain()
-            .in_set(Phase::Close),
+        (tally_returns, credit_rewards, close_rewards, close_limits).chain().in_set(Phase::Close).before(share),
+        (share, hold_conversations, record_breaches, close_rows).chain().in_set(Phase::Close),
     ));
     schedule
 }

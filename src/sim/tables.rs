@@ -6,6 +6,8 @@ use bevy_ecs::resource::Resource;
 use bevy_ecs::system::{Query, Res, ResMut};
 
 use super::advice::write_advice;
+use super::blackboard::Blackboard;
+use super::boundaries::Breaches;
 use super::components::Agent;
 use super::conversations::Conversations;
 use super::language::{Language, LanguageCounted};
@@ -13,6 +15,9 @@ use super::mail::{Mail, Texts};
 use super::minds::{Mind, Minds};
 use super::now::{Now, Recording};
 use super::population::{Directory, Population};
+use super::rights::RoleRights;
+use super::sharing::sharing_metrics;
+use super::topics::Topics;
 use crate::base::LearnStats;
 use crate::record::{Column, Table, TableSpec, Value};
 
@@ -189,6 +194,8 @@ pub(super) fn close_rows(
     population: Res<Population>,
     mail: Res<Mail>,
     conversations: Res<Conversations>,
+    (rights, breaches): (Res<RoleRights>, Res<Breaches>),
+    (topics, board): (Res<Topics>, Res<Blackboard>),
     texts: Res<Texts>,
     language: Res<Language>,
     mut counted: ResMut<LanguageCounted>,
@@ -212,7 +219,9 @@ pub(super) fn close_rows(
         Value::from(language.prompt_tokens - language.reused_tokens),
         Value::from(language.answer_tokens),
     ];
+    let shares = topics.is_used() || board.is_used();
     let engine = engine.into_iter().chain(conversations.metrics());
+    let engine = engine.chain(breaches.metrics(&rights, shares)).chain(sharing_metrics(&topics, &board));
     tables.push("metrics", [tick.clone(), Value::from(directory.len() as u64)].into_iter().chain(domain).chain(engine));
 
     if recording.messages {

@@ -14,8 +14,9 @@ use llmagentos::domains::DOMAINS;
 use llmagentos::record::{Column, TableSpec, transition_columns};
 use llmagentos::scenario::{Kind, Scenario, Section, json_schema};
 use llmagentos::sim::{
-    advice_columns, agent_columns, conversation_columns, conversation_metric_columns, decision_columns,
-    learning_columns, limit_columns, memory_columns, message_columns, metric_columns, reward_columns, study_columns,
+    advice_columns, agent_columns, blackboard_columns, breach_columns, conversation_columns,
+    conversation_metric_columns, decision_columns, learning_columns, limit_columns, memory_columns, message_columns,
+    metric_columns, reward_columns, sharing_metric_columns, study_columns, topic_columns,
 };
 use serde_json::Value;
 
@@ -87,13 +88,17 @@ fn tables_of(own: &[TableSpec]) -> Vec<TableSpec> {
     let of =
         |name: &'static str| own.iter().filter(move |table| table.name == name).flat_map(|table| table.columns.clone());
     let (before, behind) = metric_columns();
-    let metrics = before.into_iter().chain(of("metrics")).chain(behind).chain(conversation_metric_columns()).collect();
+    let metrics = before.into_iter().chain(of("metrics")).chain(behind).chain(conversation_metric_columns());
+    let metrics = metrics.chain(sharing_metric_columns(true, true, true)).collect();
     let agents = agent_columns().into_iter().chain(of("agents")).collect();
     let mut tables = vec![
         TableSpec { name: "metrics", about: "a tick", columns: metrics },
         TableSpec { name: "agents", about: "an agent", columns: agents },
         message_columns(),
         conversation_columns(),
+        breach_columns(),
+        topic_columns(),
+        blackboard_columns(),
         learning_columns(),
         reward_columns(&[]),
         limit_columns(),

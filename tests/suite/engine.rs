@@ -3,11 +3,14 @@
 //! What a simulation must do is said a second time, slowly and plainly, in `brute_force`, and the two are compared.
 
 mod brute_force;
+mod commons;
 mod conversations;
 mod learning;
 mod mail_and_population;
 mod pace;
 mod phases;
+mod rights;
+mod sharing;
 mod unsound;
 
 use std::collections::BTreeMap;
@@ -27,7 +30,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct NoSettings {}
+pub struct NoSettings {}
 
 impl Settings for NoSettings {}
 

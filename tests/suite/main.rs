@@ -30,6 +30,7 @@ mod protocols;
 mod reference_llm;
 mod reference_rl;
 mod rewards;
+mod rights;
 mod scenario;
 mod support;
 mod task_market;

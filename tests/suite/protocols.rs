@@ -3,6 +3,7 @@
 
 mod language;
 mod properties;
+mod sharing;
 mod walks;
 
 use llmagentos::base::{AgentId, Performative, TextId, Tick};

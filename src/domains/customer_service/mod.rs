@@ -26,8 +26,7 @@ use crate::base::{Tick, TraitSpec};
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType, SpeakerSettings, Words};
 use crate::sim::{
-    BuildError, Builder, DataNeed, Domain, DomainData, Group, LanguageForecast, LanguageParts, Now, Phase, Population,
-    RoleSpace, Simulation, Texts, Voices,
+    Builder, BuildError, DataNeed, Domain, DomainData, Group, LanguageForecast, LanguageParts, Now, Phase, Population, Powers, RoleSpace, Simulation, Texts, Voices,
 };
 use state::{Desk, Staff, Stock};
 
@@ -88,6 +87,10 @@ impl Domain for CustomerService {
 
     fn traits(&self, role: &str) -> &'static [TraitSpec] {
         if role == "customer" { advance::TRAITS } else { &[] }
+    }
+
+    fn powers(&self, role: &str) -> Powers {
+        if role == "customer" { Powers::default() } else { spaces::STAFF_POWERS }
     }
 
     fn tables(&self) -> Vec<TableSpec> {

@@ -1,7 +1,7 @@
 //! What each role sees and may do.
 
 use crate::base::{ActionMenu, Space};
-use crate::sim::RoleSpace;
+use crate::sim::{Powers, RoleSpace};
 
 /// Acts of service agents and specialists, in menu order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +120,17 @@ pub const EXCEPTIONS: &str = "exceptions";
 /// What the staff's reward consists of, in order: acts, how cases ended, and seconds with a customer, which are worth
 /// nothing unless a group says otherwise.
 pub const STAFF_TERMS: [&str; 6] = ["acts", "resolved", "wrong", "abandoned", "transferred", "seconds"];
+
+/// The staff's tools, and what it does instead of something blocked: asks once more, and ends the case when that has been
+/// done too often.
+pub const STAFF_POWERS: Powers = Powers {
+    tools: &[
+        ("order_lookup", &["look_up"]),
+        ("order_changes", &["offer_exchange", "offer_return", "offer_cancel", "offer_modify", "handle_exception"]),
+        ("handover", &["transfer"]),
+    ],
+    harmless: &["ask_again", "close"],
+};
 
 /// The three roles.
 #[must_use]

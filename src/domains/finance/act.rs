@@ -5,18 +5,19 @@ use bevy_ecs::system::{Query, Res, ResMut};
 use super::book::Side;
 use super::market::Market;
 use super::news::tone_name;
+use super::share::report as hand_over;
 use super::spaces::{TRADE_ACT_LIST, TradeAct, WITHHOLD};
 use super::state::{Analyst, Trader, Wire};
 use crate::base::{Message, Performative};
-use crate::sim::{Agent, Choice, Directory, Mail, Now, Tables};
+use crate::sim::{Agent, Blackboard, Choice, Directory, Mail, Now, Tables, Topics};
 
-/// Analysts mail what they make of a headline to the traders of its asset. It arrives at the next tick.
+/// Analysts hand what they make of a headline to the traders of its asset. It arrives at the next tick.
 pub fn analysts_act(
     now: Res<Now>,
     directory: Res<Directory>,
     wire: Res<Wire>,
     mut market: ResMut<Market>,
-    mut mail: ResMut<Mail>,
+    (mut mail, mut topics, mut board): (ResMut<Mail>, ResMut<Topics>, ResMut<Blackboard>),
     mut tables: ResMut<Tables>,
     mut analysts: Query<(&Agent, &Choice, &mut Analyst)>,
 ) {
@@ -41,16 +42,16 @@ pub fn analysts_act(
         }
         if let Some(report) = report {
             let confidence = reading.probabilities[(report + 1) as usize];
-            for &recipient in &market.asset(headline.asset).readers {
-                mail.send(Message {
-                    sender: agent.id,
-                    recipient,
-                    performative: Performative::Inform,
-                    topic: (reading.headline % usize::from(u16::MAX)) as u16,
-                    amount: (f64::from(report) * confidence) as f32,
-                    text: market.texts[reading.headline],
-                });
-            }
+            let letter = Message {
+                sender: agent.id,
+                performative: Performative::Inform,
+                topic: (reading.headline % usize::from(u16::MAX)) as u16,
+                amount: (f64::from(report) * confidence) as f32,
+                text: market.texts[reading.headline],
+                ..Message::default()
+            };
+            let (by, readers) = (market.settings.reports, &market.asset(headline.asset).readers);
+            hand_over((by, headline.asset.0), agent, letter, readers, (&mut mail, &mut topics, &mut board));
         }
         tables.push(
             "readings",

@@ -16,6 +16,7 @@ mod observe;
 mod prompts;
 mod record;
 mod settings;
+mod share;
 mod spaces;
 mod state;
 mod summary;
@@ -32,12 +33,12 @@ pub use exchange::{Account, AssetId, CROWD, Exchange};
 pub use flow::{Event, Flow, FlowRates};
 pub use market::{Asset, Counts, Market};
 pub use mid_move::{QueueRates, probability_up};
-pub use settings::{AssetSettings, FinanceSettings, FlowSettings, FundamentalSettings, NewsSettings};
+pub use settings::{AssetSettings, FinanceSettings, FlowSettings, FundamentalSettings, NewsSettings, ReportsBy};
 
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Scenario, ScenarioError, Section, SettingsType, one_of};
 use crate::sim::{
-    Birth, BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, LanguageParts, Now, Phase, Population,
+    Birth, Builder, BuildError, DataNeed, Domain, DomainData, LanguageForecast, LanguageParts, Now, Phase, Place, Population, Powers,
     RoleSpace, Simulation,
 };
 use fundamental::Fundamental;
@@ -93,6 +94,14 @@ impl Domain for Finance {
         LanguageParts { reads: role == "analyst", ..LanguageParts::default() }
     }
 
+    fn powers(&self, role: &str) -> Powers {
+        if role == "analyst" { spaces::ANALYST_POWERS } else { spaces::TRADER_POWERS }
+    }
+
+    fn places(&self, section: &Section) -> Result<Vec<Place>, ScenarioError> {
+        Ok(share::places(&section.settings::<FinanceSettings>()?))
+    }
+
     fn tables(&self) -> Vec<TableSpec> {
         vec![
             TableSpec { name: "metrics", about: "a tick", columns: record::METRICS.to_vec() },
@@ -132,6 +141,13 @@ impl Domain for Finance {
             }
         }
         let forecast = if analysts == 0 { LanguageForecast::default() } else { forecast(&calendar) };
+        match settings.reports {
+            ReportsBy::Mail => {}
+            ReportsBy::Topics => builder.add_systems(Phase::Send, share::subscribe),
+            ReportsBy::Blackboard => {
+                builder.add_systems(Phase::Observe, share::look_up_reports.after(observe::take_in_reports));
+            }
+        }
         let (profit_at_half, ticks) = (0.0, scenario.ticks);
         let texts = Vec::new();
         builder.insert_resource(Market {

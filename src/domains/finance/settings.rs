@@ -30,6 +30,9 @@ pub struct FinanceSettings {
     pub value_activity: f64,
     /// Chance, in [0, 1], that a momentum trader acts in a tick.
     pub momentum_activity: f64,
+    /// How analysts' reports reach the traders of their asset.
+    #[serde(skip_serializing_if = "ReportsBy::is_default")]
+    pub reports: ReportsBy,
     /// How many ticks a trader keeps an analyst's report in mind.
     pub report_memory_ticks: u32,
     /// Length of a trading session, in ticks: what learners count as an episode. Nothing is closed at its end.
@@ -52,6 +55,26 @@ pub struct FinanceSettings {
     /// Its agents take the assets in turn, one each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub desks: BTreeMap<String, Vec<String>>,
+}
+
+/// How reports reach those who trade.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportsBy {
+    /// As a letter to each.
+    #[default]
+    Mail,
+    /// Published to a topic an asset, `reports-NAME`, to which they subscribe at the first tick.
+    Topics,
+    /// Written to the section `reports` of the blackboard, an entry an asset: each report takes the place of the one before.
+    Blackboard,
+}
+
+impl ReportsBy {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One asset: the share of a company.
@@ -133,6 +156,7 @@ impl Default for FinanceSettings {
             value_error_ticks: 1.0,
             value_activity: 0.3,
             momentum_activity: 0.1,
+            reports: ReportsBy::Mail,
             report_memory_ticks: 60,
             session_ticks: 500,
             headlines_path: None,

@@ -1,7 +1,7 @@
 //! What each role sees and may do.
 
 use crate::base::{ActionMenu, Space};
-use crate::sim::RoleSpace;
+use crate::sim::{Powers, RoleSpace};
 
 /// What somebody who trades does, in menu order. One order of a trader rests in the book at most: a new order takes
 /// the old one out first.
@@ -82,6 +82,16 @@ impl Kind {
         }
     }
 }
+
+/// The analysts' tools, and what they do instead of something blocked.
+pub const ANALYST_POWERS: Powers =
+    Powers { tools: &[("mail", &["report_negative", "report_neutral", "report_positive"])], harmless: &["withhold"] };
+
+/// The same of those who trade.
+pub const TRADER_POWERS: Powers = Powers {
+    tools: &[("market_orders", &["buy_market", "sell_market"]), ("limit_orders", &["buy_limit", "sell_limit"])],
+    harmless: &["hold"],
+};
 
 /// The four roles.
 #[must_use]

@@ -31,8 +31,7 @@ use crate::base::TraitSpec;
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType, Words};
 use crate::sim::{
-    BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, LanguageParts, Now, Phase, Population,
-    RoleSpace, Simulation,
+    Builder, BuildError, DataNeed, Domain, DomainData, LanguageForecast, LanguageParts, Now, Phase, Population, Powers, RoleSpace, Simulation,
 };
 use state::{Courses, Outbox, School, Totals, Tutor};
 
@@ -58,6 +57,10 @@ impl Domain for Tutoring {
     fn check(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         scenario.needs_role("student", "a class of zero students learns nothing")?;
         scenario.needs_role("tutor", "nobody has the role \"tutor\"")
+    }
+
+    fn powers(&self, role: &str) -> Powers {
+        if role == "tutor" { spaces::TUTOR_POWERS } else { spaces::STUDENT_POWERS }
     }
 
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError> {

@@ -1,7 +1,7 @@
 //! What each role sees and may do.
 
 use crate::base::{ActionMenu, Space};
-use crate::sim::RoleSpace;
+use crate::sim::{Powers, RoleSpace};
 
 /// Acts of tutors, in menu order. Which component an `Ask…` is about is that act's own strategy (`strategy.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,22 @@ pub const STUDENT_FEATURES: [&str; 2] = ["asked", "sure"];
 /// What a tutor's reward consists of, in order: the gain from test to test as it is foreseen and corrected, from 0 to 1, and
 /// minutes.
 pub const TUTOR_TERMS: [&str; 2] = ["gain", "minutes"];
+
+/// The tutors' tools, and what they do instead of something blocked: end the lesson, which is always legal.
+pub const TUTOR_POWERS: Powers = Powers {
+    tools: &[
+        (
+            "item_bank",
+            &["ask_next_unmastered", "review_weakest", "ask_threshold", "ask_leitner", "ask_round_robin", "ask_random"],
+        ),
+        ("worked_examples", &["show_example", "show_solution"]),
+        ("hints", &["hint"]),
+    ],
+    harmless: &["stop"],
+};
+
+/// Students have no tools; they pass, or nod.
+pub const STUDENT_POWERS: Powers = Powers { tools: &[], harmless: &["pass", "acknowledge"] };
 
 /// The two roles.
 #[must_use]
