@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{advisor, check_references, check_shape};
 use super::error::{Problems, ScenarioError, check_size};
 use super::language::{LanguageSettings, ModelSection};
+use super::network::{NetworkSettings, drop_replaced_topology};
 use super::overrides::{self, Override};
 use super::path::locate;
 use super::read::Reader;
@@ -78,6 +79,9 @@ pub(super) struct ScenarioFile {
     /// How `llmagentos train` judges what is learned, and how long `llmagentos evaluate` looks.
     #[serde(default)]
     pub train: TrainSettings,
+    /// What stands between the agents; left away, every letter reaches everyone at the next tick.
+    #[serde(default)]
+    pub network: Option<NetworkSettings>,
 }
 
 /// A table whose keys belong to its kind.
@@ -219,6 +223,8 @@ pub struct Scenario {
     pub record: RecordSettings,
     /// How a training is judged.
     pub train: TrainSettings,
+    /// What stands between the agents, if anything does.
+    pub network: Option<NetworkSettings>,
     root: Node,
     sources: Sources,
 }
@@ -245,7 +251,10 @@ impl Scenario {
         check_references(&root, &mut problems);
         problems.finish()?;
         overrides::drop_replaced_sections(&before, &mut root);
-        Self::read(root, sources)
+        drop_replaced_topology(&before, &mut root);
+        let scenario = Self::read(root, sources)?;
+        scenario.network.as_ref().map_or(Ok(()), |network| network.check(&scenario))?;
+        Ok(scenario)
     }
 
     fn read(root: Node, sources: Sources) -> Result<Self, ScenarioError> {
@@ -272,6 +281,8 @@ impl Scenario {
         for group in agents.iter_mut().filter(|group| group.name.is_empty()) {
             group.name.clone_from(&group.role);
         }
+        let mut network = file.network;
+        network.iter_mut().for_each(NetworkSettings::settle);
         let policies = root.get("policy").and_then(Node::table).into_iter().flatten();
         let advisors = policies
             .filter_map(|(name, entry)| Some((name.clone(), advisor(&entry.node)?.text()?.to_owned())))
@@ -290,6 +301,7 @@ impl Scenario {
             domain,
             record: file.record,
             train: file.train,
+            network,
             root,
             sources,
         })

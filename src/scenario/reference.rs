@@ -29,10 +29,17 @@ pub fn reference(kinds: &Kinds) -> String {
     page.paragraph(&format!("A small one:\n\n```toml\n{MINIMAL_EXAMPLE}```"));
     page.paragraph("## The top of the file");
     let properties = &schema["properties"];
-    let is_table = |key: &str| matches!(key, "clock" | "agents" | "policy" | "llm" | "domain" | "record" | "train");
+    let is_table =
+        |key: &str| matches!(key, "clock" | "agents" | "policy" | "llm" | "domain" | "record" | "train" | "network");
     page.rows(&schema, |key| !is_table(key));
-    for (key, header) in [("clock", "[clock]"), ("agents", "[[agents]]"), ("record", "[record]"), ("train", "[train]")]
-    {
+    let tables = [
+        ("clock", "[clock]"),
+        ("agents", "[[agents]]"),
+        ("network", "[network]"),
+        ("record", "[record]"),
+        ("train", "[train]"),
+    ];
+    for (key, header) in tables {
         page.paragraph(&format!("## `{header}`"));
         page.paragraph(description(&properties[key], definitions));
         let table = present(&properties[key], definitions);

@@ -11,6 +11,7 @@ use super::conversations::Conversations;
 use super::language::{Language, LanguageCounted};
 use super::mail::{Mail, Texts};
 use super::minds::{Mind, Minds};
+use super::network::Network;
 use super::now::{Now, Recording};
 use super::population::{Directory, Population};
 use crate::base::LearnStats;
@@ -189,6 +190,7 @@ pub(super) fn close_rows(
     population: Res<Population>,
     mail: Res<Mail>,
     conversations: Res<Conversations>,
+    network: Option<Res<Network>>,
     texts: Res<Texts>,
     language: Res<Language>,
     mut counted: ResMut<LanguageCounted>,
@@ -212,7 +214,8 @@ pub(super) fn close_rows(
         Value::from(language.prompt_tokens - language.reused_tokens),
         Value::from(language.answer_tokens),
     ];
-    let engine = engine.into_iter().chain(conversations.metrics());
+    let network = network.iter().flat_map(|network| network.counts().metrics());
+    let engine = engine.into_iter().chain(conversations.metrics()).chain(network);
     tables.push("metrics", [tick.clone(), Value::from(directory.len() as u64)].into_iter().chain(domain).chain(engine));
 
     if recording.messages {

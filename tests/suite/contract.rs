@@ -12,7 +12,8 @@ use llmagentos::record::{Column, TableSpec, transition_columns};
 use llmagentos::scenario::{Kind, Scenario, Section, json_schema};
 use llmagentos::sim::{
     advice_columns, agent_columns, conversation_columns, conversation_metric_columns, decision_columns,
-    learning_columns, limit_columns, memory_columns, message_columns, metric_columns, reward_columns, study_columns,
+    learning_columns, limit_columns, memory_columns, message_columns, metric_columns, network_metric_columns,
+    reward_columns, study_columns,
 };
 use serde_json::Value;
 
@@ -84,7 +85,8 @@ fn tables_of(own: &[TableSpec]) -> Vec<TableSpec> {
     let of =
         |name: &'static str| own.iter().filter(move |table| table.name == name).flat_map(|table| table.columns.clone());
     let (before, behind) = metric_columns();
-    let metrics = before.into_iter().chain(of("metrics")).chain(behind).chain(conversation_metric_columns()).collect();
+    let metrics = before.into_iter().chain(of("metrics")).chain(behind).chain(conversation_metric_columns());
+    let metrics = metrics.chain(network_metric_columns()).collect();
     let agents = agent_columns().into_iter().chain(of("agents")).collect();
     let mut tables = vec![
         TableSpec { name: "metrics", about: "a tick", columns: metrics },

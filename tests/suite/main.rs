@@ -22,6 +22,7 @@ mod learning;
 mod llm_unit;
 mod mind;
 mod models;
+mod network;
 mod offline;
 mod openai;
 mod protocols;
