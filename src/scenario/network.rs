@@ -91,6 +91,12 @@ pub struct NetworkSettings {
     /// The probability that a letter is lost on its way.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub loss: f64,
+    /// How often a letter that was lost is sent again, before it is given up.
+    #[schemars(range(max = 1000))]
+    pub retries: u32,
+    /// Ticks after which it is.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub retry_after: u32,
     /// The probability that a letter that is not lost arrives twice.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub duplication: f64,
@@ -119,6 +125,8 @@ impl Default for NetworkSettings {
             latency: 1,
             jitter: 0,
             loss: 0.0,
+            retries: 0,
+            retry_after: 3,
             duplication: 0.0,
             bandwidth: None,
             queue_max: 1000,

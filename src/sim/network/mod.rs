@@ -31,7 +31,9 @@ pub struct NetworkCounts {
     pub late: u64,
     /// Ticks that all of these took.
     pub ticks: u64,
-    /// Letters lost on their way.
+    /// Times that lost letters will be sent again.
+    pub retried: u64,
+    /// Letters lost on their way, for good.
     pub lost: u64,
     /// Letters whose sender has no link to their recipient.
     pub unreachable: u64,
@@ -55,6 +57,7 @@ impl NetworkCounts {
             self.duplicated,
             self.delivered,
             self.late,
+            self.retried,
             self.dropped(),
             self.lost,
             self.unreachable,
@@ -75,8 +78,9 @@ pub fn network_metric_columns() -> Vec<Column> {
         Column::new("network_duplicated", "messages", "messages that became two"),
         Column::new("network_delivered", "messages", "messages that arrived: `messages` and `messages_lost` together"),
         Column::new("network_late", "messages", "of these, messages that took more than one tick"),
+        Column::new("network_retried", "times", "times that messages that left were lost and are sent again"),
         Column::new("network_dropped", "messages", "messages that will not arrive; the sum of the three that follow"),
-        Column::new("network_lost", "messages", "messages lost on their way"),
+        Column::new("network_lost", "messages", "messages that left and are lost for good"),
         Column::new("network_unreachable", "messages", "messages whose sender has no link to their recipient"),
         Column::new("network_overflowed", "messages", "messages that found the sender's queue full"),
         Column::new("network_under_way", "messages", "messages that wait at their sender or are on their way"),

@@ -48,6 +48,8 @@ pub(in crate::sim) struct Network {
     latency: u32,
     jitter: u32,
     loss: f64,
+    retries: u32,
+    retry_after: u32,
     duplication: f64,
     bandwidth: u32,
     queue_max: usize,
@@ -78,6 +80,8 @@ impl Network {
             latency: settings.latency,
             jitter: settings.jitter,
             loss: settings.loss,
+            retries: settings.retries,
+            retry_after: settings.retry_after,
             duplication: settings.duplication,
             bandwidth: settings.bandwidth.unwrap_or(u32::MAX),
             queue_max: settings.queue_max as usize,
@@ -199,20 +203,26 @@ impl Network {
 
     /// A letter leaves its sender: it is lost, or arrives once or twice.
     fn send_off(&mut self, letter: Letter, is_held: bool, post: &mut Post<'_>) {
-        let (mut copies, mut extra) = (1, [0, 0]);
+        let (mut copies, mut extra, mut again) = (1, [0, 0], 0);
         if self.loss > 0.0 || self.duplication > 0.0 || self.jitter > 0 {
             let second = u64::from(letter.message.sender.0) << 32 | u64::from(letter.number);
             let mut draw = self.chance.keyed(FATE, letter.posted.0, second);
             // All are drawn whatever is asked for, so that another loss does not change who is late.
-            let (lost, doubled) = (draw.random::<f64>() < self.loss, draw.random::<f64>() < self.duplication);
+            let (mut lost, doubled) = (draw.random::<f64>() < self.loss, draw.random::<f64>() < self.duplication);
             extra = [draw.random_range(0..=self.jitter), draw.random_range(0..=self.jitter)];
+            while lost && again < self.retries {
+                again += 1;
+                lost = draw.random::<f64>() < self.loss;
+            }
+            self.counts.retried += u64::from(again);
             copies = if lost { 0 } else { 1 + usize::from(doubled) };
             self.counts.lost += u64::from(lost);
             self.counts.duplicated += u64::from(copies == 2);
         }
         for extra in extra.into_iter().take(copies) {
             // A latency of 1 arrives at the delivery at which the letter leaves.
-            let ticks = u64::from(letter.latency) + u64::from(extra) - 1;
+            let waited = u64::from(again) * u64::from(self.retry_after);
+            let ticks = u64::from(letter.latency) + u64::from(extra) - 1 + waited;
             let stays = ticks > 0 || is_held;
             let mark = if stays { post.conversations.hold(letter.mark) } else { letter.mark };
             let copy = Letter { mark, ..letter };

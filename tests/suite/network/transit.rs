@@ -195,7 +195,7 @@ proptest! {
     fn no_letter_appears_or_vanishes_unseen(
         seed in 0_u64..1000, most in 0_u32..6, topology in 0_usize..5, latency in 1_u32..4, jitter in 0_u32..4,
         loss in 0.0..0.6_f64, duplication in 0.0..0.6_f64, bandwidth in 1_u32..5, queue_max in 0_u32..6,
-        directed: bool, birth in proptest::option::of(0_u64..20),
+        retries in 0_u32..3, directed: bool, birth in proptest::option::of(0_u64..20),
     ) {
         let topology = [
             "\"complete\"",
@@ -207,7 +207,7 @@ proptest! {
         let directed = if topology == "\"complete\"" { String::new() } else { format!("directed = {directed}\n") };
         let network = format!(
             "[network]\ntopology = {topology}\n{directed}latency = {latency}\njitter = {jitter}\nloss = {loss}\n\
-             duplication = {duplication}\nbandwidth = {bandwidth}\nqueue_max = {queue_max}\n"
+             retries = {retries}\nduplication = {duplication}\nbandwidth = {bandwidth}\nqueue_max = {queue_max}\n"
         );
         let world = World { seed, most, birth, ticks: 25, ..WORLD };
         let simulation = world.run(&network);
@@ -295,6 +295,31 @@ fn so_many_are_lost_and_doubled_as_the_odds_say() {
         came.dedup();
         assert!(deviations(sent - came.len() as u64, sent, 0.3).abs() < 4.0, "agent {sender}");
     }
+}
+
+#[test]
+fn what_is_lost_is_sent_again_so_often_and_so_much_later() {
+    let world = World { ticks: 60, count: 40, most: 10, ..WORLD };
+    let simulation = world.run("[network]\nloss = 0.3\nretries = 2\nretry_after = 4\n");
+    conserved(&simulation);
+    let mut counts = [0_u64; 3];
+    let others = |letter: &Letter| letter.sent < 50 && letter.sender != letter.recipient;
+    for (tick, letter) in log(&simulation).read.iter().filter(|(_, letter)| others(letter)) {
+        let waited = tick - letter.sent - 1;
+        assert!(waited.is_multiple_of(4), "{waited}");
+        counts[(waited / 4) as usize] += 1;
+    }
+    let sent = log(&simulation).written.iter().filter(|letter| others(letter)).count() as u64;
+    for (again, count) in counts.into_iter().enumerate() {
+        let probability = 0.7 * f64::powi(0.3, again as i32);
+        assert!(deviations(count, sent, probability).abs() < 4.0, "{again}: {count} of {sent}");
+    }
+    let all = total(&simulation, "network_sent");
+    let own = log(&simulation).written.iter().filter(|one| one.sent < 59 && one.sender == one.recipient).count() as u64;
+    assert!(deviations(total(&simulation, "network_lost"), all - own, 0.027).abs() < 4.0);
+    // Sent again once with 0.3, and once more with 0.3 · 0.3: two counts of nearly the binomial's variance.
+    let expected = (all - own) as f64 * 0.39;
+    assert!((total(&simulation, "network_retried") as f64 - expected).abs() < 0.05 * expected);
 }
 
 #[test]
