@@ -52,7 +52,7 @@ pub struct Links {
     places: u32,
     /// No ends are kept where everyone reaches everyone.
     complete: bool,
-    links: usize,
+    made: usize,
     /// `offsets[place]..offsets[place + 1]` are the ends of the links that go out from a place, in order.
     offsets: Vec<u32>,
     ends: Vec<End>,
@@ -181,7 +181,7 @@ impl Links {
         for place in 0..places as usize {
             ends[offsets[place] as usize..offsets[place + 1] as usize].sort_unstable();
         }
-        Self { places, complete: false, links: made.len(), offsets, ends }
+        Self { places, complete: false, made: made.len(), offsets, ends }
     }
 
     /// How many agents it links.
@@ -193,13 +193,13 @@ impl Links {
     /// How many links there are; one that goes both ways counts once. 0 where everyone reaches everyone.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.links
+        self.made
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.links == 0
+        self.made == 0
     }
 
     /// To whom a place can write, in order; empty where everyone reaches everyone.
@@ -264,7 +264,9 @@ fn rewired(mut links: Vec<Link>, places: u32, rewiring: f64, chance: Chance) -> 
         near[link.from as usize].push(link.to);
         near[link.to as usize].push(link.from);
     }
-    near.iter_mut().for_each(|row| row.sort_unstable());
+    for row in &mut near {
+        row.sort_unstable();
+    }
     for (number, link) in links.iter_mut().enumerate() {
         let mut draw = chance.keyed(REWIRE, number as u64, 0);
         let known = &near[link.from as usize];
