@@ -14,7 +14,7 @@
 //! | `rules` | base, scenario, games | `schemars`, `rand` |
 //! | `llm` | base, scenario | `candle_core`, `minijinja`, `minijinja_contrib`, `tokenizers`, `schemars`, `rand`, `rayon`, `sha2`, `ureq` |
 //! | `rl` | base, scenario | `candle_core`, `pulp`, `schemars`, `rand`, `rayon` |
-//! | `sim` | base, scenario, record, protocols | `bevy_ecs`, `rayon` |
+//! | `sim` | base, scenario, record, protocols | `bevy_ecs`, `rand`, `rayon` |
 //! | `domains` | base, scenario, record, games, protocols, sim | `bevy_ecs`, `schemars`, `rand` |
 //! | `app` | base, scenario, record, games, rules, llm, rl, sim, domains | `clap`, `clap_complete`, `comfy_table`, `ctrlc`, `indicatif`, `miette`, `num_traits`, `rayon`, `sha2`, `strsim`, `toml`, `ureq`, `zip` |
 //!

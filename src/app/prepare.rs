@@ -12,13 +12,13 @@ use super::error::AppError;
 use super::meter::{Meter, Metered};
 use super::pilot::Pilot;
 use super::recordings::{Recordings, load_recordings};
-use super::registry::{check_scenario, domain_of, mind_files, minds};
+use super::registry::{check_scenario, domain_of, mind_files, minds, network_file};
 use crate::base::{LanguageModel, Persona, PersonaFile};
 use crate::llm::{BACKENDS, LoadContext, MINDS, SharedModel};
 use crate::record::{DataSource, read_policy, sha256_hex};
 use crate::rl::ALGORITHMS;
 use crate::scenario::{MAX_BYTES, Override, Scenario, ScenarioError, check_size};
-use crate::sim::{DomainData, Mind};
+use crate::sim::{DomainData, EDGES, Mind};
 
 /// Reads and checks a scenario file.
 ///
@@ -122,6 +122,11 @@ impl Prepared {
             })?;
             data_sources.insert(need.key.to_owned(), DataSource { source, sha256: sha256_hex(&bytes) });
             data.0.insert(need.key, bytes.into());
+        }
+        if let Some(bytes) = network_file(scenario)? {
+            let source = scenario.network.as_ref().and_then(|network| network.edges.clone()).unwrap_or_default();
+            data_sources.insert(EDGES.to_owned(), DataSource { source, sha256: sha256_hex(&bytes) });
+            data.0.insert(EDGES, bytes.into());
         }
         for (name, section) in &scenario.policies {
             let Some(kind) = MINDS.iter().find(|mind| mind.kind.name == section.kind()) else { continue };

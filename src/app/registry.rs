@@ -1,6 +1,8 @@
 //! All registries in one place, and what a scenario must be to fit them.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::sync::LazyLock;
 
 use crate::base::LanguageMind;
@@ -9,7 +11,7 @@ use crate::llm::{BACKENDS, MINDS, MindFile, MindKind};
 use crate::rl::ALGORITHMS;
 use crate::rules::RULES;
 use crate::scenario::{Kind, Kinds, Scenario, ScenarioError, Section};
-use crate::sim::{Domain, Mind, check_rewards, check_rights, spaces_of_policies};
+use crate::sim::{Domain, Mind, check_network, check_rewards, check_rights, spaces_of_policies};
 
 /// Everything that `[policy.NAME]` may be.
 pub static POLICY_KINDS: LazyLock<Vec<&'static Kind>> = LazyLock::new(|| {
@@ -126,6 +128,9 @@ pub fn mind_files(section: &Section, kind: &MindKind) -> Result<Vec<MindFile>, S
     Ok(files)
 }
 
+/// The largest file of links that is read: 512 MiB, for twenty million of them.
+const EDGES_BYTES_MAX: u64 = 512 << 20;
+
 /// Checks everything about a scenario that can be checked without running it.
 ///
 /// # Errors
@@ -154,5 +159,23 @@ pub fn check_scenario(scenario: &Scenario) -> Result<(), ScenarioError> {
     check_rights(scenario, domain)?;
     check_rewards(scenario, domain, &minds)?;
     domain.data(&scenario.domain)?;
-    Ok(())
+    check_network(scenario, network_file(scenario)?.as_deref())
+}
+
+/// The file that lists the links of a scenario's network, if it names one.
+///
+/// # Errors
+/// When it cannot be read, or is larger than any list of as many links as are kept.
+pub fn network_file(scenario: &Scenario) -> Result<Option<Vec<u8>>, ScenarioError> {
+    let Some(path) = scenario.network.as_ref().and_then(|network| network.edges.as_deref()) else { return Ok(None) };
+    let help = "paths count from the folder in which the program is started; the file is a CSV file with the columns `from` and `to`";
+    let refused =
+        |problem: String| scenario.invalid("network.edges", format!("{path} cannot be read: {problem}"), help);
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| refused(error.to_string()))?;
+    file.take(EDGES_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| refused(error.to_string()))?;
+    if bytes.len() as u64 > EDGES_BYTES_MAX {
+        return Err(refused(format!("it has more than the {EDGES_BYTES_MAX} bytes that are read")));
+    }
+    Ok(Some(bytes))
 }

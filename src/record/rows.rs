@@ -17,6 +17,24 @@ pub struct CsvRow {
 /// A sentence that says which line is wrong, and how: a column missing, unknown or there twice, a row of another width,
 /// text that is not UTF-8.
 pub fn read_csv(bytes: &[u8], columns: &[&str], optional: &[&str]) -> Result<Vec<CsvRow>, String> {
+    let mut rows = Vec::new();
+    visit_csv(bytes, columns, optional, &mut |row| {
+        rows.push(row);
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// The same, a row at a time, for files of millions of them.
+///
+/// # Errors
+/// As [`read_csv`], and what `visit` finds wrong with a row.
+pub fn visit_csv(
+    bytes: &[u8],
+    columns: &[&str],
+    optional: &[&str],
+    visit: &mut dyn FnMut(CsvRow) -> Result<(), String>,
+) -> Result<(), String> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(bytes);
     let header = reader.headers().map_err(|error| format!("line 1: {error}"))?.clone();
     let more = if optional.is_empty() { String::new() } else { format!(", and may have `{}`", optional.join("`, `")) };
@@ -35,14 +53,13 @@ pub fn read_csv(bytes: &[u8], columns: &[&str], optional: &[&str]) -> Result<Vec
         let what = if place(name).is_some_and(known) { "twice the column" } else { "the unknown column" };
         return Err(format!("line 1: the header has {what} `{name}`; {wanted}"));
     }
-    let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
     loop {
         let line = reader.position().line();
         match reader.read_record(&mut record) {
-            Ok(false) => return Ok(rows),
+            Ok(false) => return Ok(()),
             Ok(true) => {
-                let line = record.position().map_or(line, csv::Position::line);
+                let line = record.position().map_or(line, |place| place.line() + blank_lines(bytes, place.byte()));
                 if record.len() != header.len() {
                     return Err(format!(
                         "line {line}: {} cells where the header has {}; put a text with commas in quotes",
@@ -51,15 +68,22 @@ pub fn read_csv(bytes: &[u8], columns: &[&str], optional: &[&str]) -> Result<Vec
                     ));
                 }
                 let cell = |place: usize| record[place].to_owned();
-                rows.push(CsvRow {
+                visit(CsvRow {
                     line,
                     cells: places.iter().map(|&place| cell(place)).collect(),
                     optional: more.iter().map(|place| place.map(cell)).collect(),
-                });
+                })?;
             }
             Err(error) => return Err(format!("line {line}: {error}")),
         }
     }
+}
+
+/// Blank lines before a record: the reader passes over them, and says where they begin.
+fn blank_lines(bytes: &[u8], from: u64) -> u64 {
+    let rest = bytes.get(from as usize..).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    blank.filter(|byte| **byte == b'\n').count() as u64
 }
 
 #[cfg(test)]
@@ -83,6 +107,7 @@ mod tests {
             ("a,b,a\n1,2,3\n", "line 1: the header has twice the column `a`"),
             ("a,b\n1,2\n3\n", "line 3: 1 cells where the header has 2"),
             ("a,b\n1,2\n1,2,3\n", "line 3: 3 cells"),
+            ("a,b\r\n\r\n1,2\r\n\r\n\r\n1\r\n", "line 6: 1 cells"),
         ] {
             let error = read_csv(text.as_bytes(), &["a", "b"], &["c"]).expect_err(text);
             assert!(error.starts_with(said), "{error}");

@@ -9,6 +9,7 @@ use super::audit::AuditSettings;
 use super::check::{advisor, check_references, check_shape};
 use super::error::{Problems, ScenarioError, check_size};
 use super::language::{LanguageSettings, ModelSection};
+use super::network::{NetworkSettings, drop_replaced_topology};
 use super::overrides::{self, Override};
 use super::path::locate;
 use super::policy_language::{PolicyLanguage, PolicySection};
@@ -88,6 +89,9 @@ pub(super) struct ScenarioFile {
     /// How `llmagentos audit` asks whether anybody gains by leaving the policies that the groups declare.
     #[serde(default)]
     pub audit: Option<AuditSettings>,
+    /// What stands between the agents; left away, every letter reaches everyone at the next tick.
+    #[serde(default)]
+    pub network: Option<NetworkSettings>,
 }
 
 /// A table whose keys belong to its kind.
@@ -235,6 +239,8 @@ pub struct Scenario {
     pub train: TrainSettings,
     /// How an audit is carried out, where the scenario says it.
     pub audit: Option<AuditSettings>,
+    /// What stands between the agents, if anything does.
+    pub network: Option<NetworkSettings>,
     root: Node,
     sources: Sources,
 }
@@ -261,7 +267,10 @@ impl Scenario {
         check_references(&root, &mut problems);
         problems.finish()?;
         overrides::drop_replaced_sections(&before, &mut root);
-        Self::read(root, sources)
+        drop_replaced_topology(&before, &mut root);
+        let scenario = Self::read(root, sources)?;
+        scenario.network.as_ref().map_or(Ok(()), |network| network.check(&scenario))?;
+        Ok(scenario)
     }
 
     fn read(root: Node, sources: Sources) -> Result<Self, ScenarioError> {
@@ -288,6 +297,8 @@ impl Scenario {
         for group in agents.iter_mut().filter(|group| group.name.is_empty()) {
             group.name.clone_from(&group.role);
         }
+        let mut network = file.network;
+        network.iter_mut().for_each(NetworkSettings::settle);
         let policies = root.get("policy").and_then(Node::table).into_iter().flatten();
         let advisors = policies
             .filter_map(|(name, entry)| Some((name.clone(), advisor(&entry.node)?.text()?.to_owned())))
@@ -309,6 +320,7 @@ impl Scenario {
             record: file.record,
             train: file.train,
             audit: file.audit,
+            network,
             root,
             sources,
         })

@@ -31,13 +31,17 @@ pub fn reference(kinds: &Kinds) -> String {
     page.paragraph("## The top of the file");
     let properties = &schema["properties"];
     let is_table = |key: &str| {
-        matches!(key, "clock" | "agents" | "rights" | "policy" | "llm" | "domain" | "record" | "train" | "audit")
+        matches!(
+            key,
+            "clock" | "agents" | "rights" | "policy" | "llm" | "domain" | "record" | "train" | "audit" | "network"
+        )
     };
     page.rows(&schema, |key| !is_table(key));
     let tables = [
         ("clock", "[clock]"),
         ("agents", "[[agents]]"),
         ("rights", "[rights.ROLE]"),
+        ("network", "[network]"),
         ("record", "[record]"),
         ("train", "[train]"),
         ("audit", "[audit]"),

@@ -38,6 +38,12 @@ impl Scenario {
                 line(&mut text, key, value);
             }
         }
+        if let Some(network) = &self.network {
+            text.push_str("\n[network]\n");
+            for (key, value) in &toml::Table::try_from(network).expect("numbers and words") {
+                line(&mut text, key, value);
+            }
+        }
         for group in &self.agents {
             text.push_str("\n[[agents]]\n");
             line(&mut text, "role", &group.role.as_str().into());

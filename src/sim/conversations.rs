@@ -9,6 +9,7 @@ use bevy_ecs::system::{Query, Res, ResMut};
 
 use super::boundaries::{Breach, Breaches};
 use super::components::{Agent, Mailbox};
+use super::held::HeldEnvelopes;
 use super::mail::Mail;
 use super::now::{Now, Recording};
 use super::population::Directory;
@@ -65,6 +66,8 @@ pub struct Conversations {
     timers: BTreeMap<Tick, Vec<ConversationId>>,
     over: Vec<ConversationId>,
     counts: ConversationCounts,
+    /// Envelopes of letters that a network has not delivered yet.
+    held: HeldEnvelopes,
 }
 
 impl Conversations {
@@ -152,8 +155,34 @@ impl Conversations {
         let marks = mail.marks(mailbox);
         mail.inbox(mailbox).iter().enumerate().map(move |(place, message)| {
             let mark = marks.get(place).copied().unwrap_or(0);
-            (message, (mark as usize).checked_sub(1).and_then(|place| self.admitted.get(place)))
+            (message, self.behind(mark))
         })
+    }
+
+    /// The envelope behind a letter with this mark.
+    fn behind(&self, mark: u32) -> Option<&Envelope> {
+        self.held.get(mark).unwrap_or_else(|| self.admitted.get((mark as usize).checked_sub(1)?))
+    }
+
+    /// Keeps the envelope behind a letter that arrives later than at the next tick, and gives the mark by which it is then
+    /// found.
+    pub(super) fn hold(&mut self, mark: u32) -> u32 {
+        self.behind(mark).cloned().map_or(0, |envelope| self.held.hold(envelope))
+    }
+
+    /// The letter with this mark will not arrive.
+    pub(super) fn let_go(&mut self, mark: u32) {
+        self.held.let_go(mark);
+    }
+
+    /// The letter with this mark is delivered at this tick.
+    pub(super) fn will_read(&mut self, mark: u32) {
+        self.held.will_read(mark);
+    }
+
+    /// What was delivered at the last tick need no longer be kept.
+    pub(super) fn forget_read(&mut self) {
+        self.held.forget_read();
     }
 
     /// Messages that were admitted when the last tick closed, in the order in which they were.

@@ -5,8 +5,11 @@ use bevy_ecs::resource::Resource;
 use bevy_ecs::system::{Res, ResMut};
 
 use super::components::Mailbox;
+use super::conversations::Conversations;
+use super::network::Network;
+use super::now::Now;
 use super::population::Directory;
-use crate::base::{Message, TextArena};
+use crate::base::{Message, TextArena, Tick};
 
 /// Set in the mark of a letter that came by a topic; the other bits are the topic's number. Other marks lead to envelopes.
 pub(super) const BY_TOPIC: u32 = 1 << 31;
@@ -83,14 +86,26 @@ impl Mail {
         self.undeliverable
     }
 
-    /// Turns outboxes into inboxes.
-    pub fn deliver(&mut self, directory: &Directory) {
+    /// Puts what arrives at this tick in the place of what was sent at the last.
+    fn go_through(&mut self, network: &mut Network, now: Tick, conversations: &mut Conversations) {
+        self.complete();
+        network.carry(now, &mut self.outgoing, &mut self.marks, conversations);
+    }
+
+    /// Every letter has its mark if any has one, and they are in order.
+    fn complete(&mut self) {
         if !self.marks.is_empty() {
             self.marks.resize(self.outgoing.len(), 0);
         }
         if !self.in_order {
             self.put_in_order();
+            self.in_order = true;
         }
+    }
+
+    /// Turns outboxes into inboxes.
+    pub fn deliver(&mut self, directory: &Directory) {
+        self.complete();
         let rows_alive = directory.len();
         self.offsets.clear();
         self.offsets.resize(rows_alive + 1, 0);
@@ -153,6 +168,15 @@ impl Mail {
 }
 
 /// The system of [`super::Phase::Deliver`].
-pub(super) fn deliver_mail(mut mail: ResMut<Mail>, directory: Res<Directory>) {
+pub(super) fn deliver_mail(
+    now: Res<Now>,
+    directory: Res<Directory>,
+    mut mail: ResMut<Mail>,
+    mut conversations: ResMut<Conversations>,
+    network: Option<ResMut<Network>>,
+) {
+    if let Some(mut network) = network {
+        mail.go_through(&mut network, now.tick, &mut conversations);
+    }
     mail.deliver(&directory);
 }

@@ -10,12 +10,14 @@ mod conversations;
 mod decide;
 mod domain;
 mod failure;
+mod held;
 mod history;
 mod language;
 mod learn;
 mod limits;
 mod mail;
 mod minds;
+mod network;
 mod now;
 mod pace;
 mod payoffs;
@@ -50,6 +52,9 @@ pub use language::{LanguageQueue, Ticket};
 pub use limits::limit_columns;
 pub use mail::{Mail, Texts};
 pub use minds::{Mind, Observations};
+pub use network::{
+    EDGES, LINKS_MAX, Links, NetworkCounts, NetworkProblem, check_links, check_network, network_metric_columns,
+};
 pub use now::Now;
 pub use pace::Pace;
 pub use payoffs::Account;

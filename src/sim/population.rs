@@ -162,6 +162,11 @@ impl Population {
         self.births.iter().find(|&&(id, ..)| id == agent).map(|&(_, group, ..)| group)
     }
 
+    /// Who is asked for and waits for the barrier, with their groups, by id.
+    pub(super) fn unborn(&self) -> impl Iterator<Item = (AgentId, u16)> {
+        self.births.iter().map(|&(agent, group, ..)| (agent, group))
+    }
+
     /// The role with this name.
     #[must_use]
     pub fn role(&self, name: &str) -> Option<RoleId> {

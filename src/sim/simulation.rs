@@ -21,6 +21,7 @@ use super::learn::learn;
 use super::limits::{close_limits, limit_columns};
 use super::mail::{Mail, Texts, deliver_mail};
 use super::minds::{DecisionMemory, Mind, MindEntry, Minds, ObservationBatch, Observations, Widths};
+use super::network::{EDGES, network_metric_columns, network_of};
 use super::now::{Now, Recording};
 use super::phase::Phase;
 use super::population::{Directory, Population, cross_barrier};
@@ -181,6 +182,11 @@ impl Simulation {
         let Builder { mut world, mut schedule, metrics, agents } = builder;
 
         let sharing = add_sharing_tables(&mut world, options.messages && scenario.record.messages);
+        if let Some(settings) = &scenario.network {
+            let edges = options.data.0.get(EDGES).map(|bytes| &**bytes);
+            let network = network_of(scenario, settings, world.resource::<Population>(), edges)?;
+            world.insert_resource(network);
+        }
         let converses = world.resource::<Conversations>().is_used();
         let studies = |entry: &MindEntry| matches!(&entry.mind, Mind::Learning(learner) if learner.studies());
         let any_studies = world.resource::<Minds>().entries.iter().any(studies);
@@ -190,6 +196,9 @@ impl Simulation {
             behind.extend(conversation_metric_columns());
         }
         behind.extend(sharing);
+        if scenario.network.is_some() {
+            behind.extend(network_metric_columns());
+        }
         let columns = before.into_iter().chain(metrics).chain(behind).collect();
         tables.add(TableSpec { name: "metrics", about: "a tick", columns });
         tables.add(learning_columns());

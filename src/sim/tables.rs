@@ -13,6 +13,7 @@ use super::conversations::Conversations;
 use super::language::{Language, LanguageCounted};
 use super::mail::{Mail, Texts};
 use super::minds::{Mind, Minds};
+use super::network::Network;
 use super::now::{Now, Recording};
 use super::population::{Directory, Population};
 use super::rights::RoleRights;
@@ -196,6 +197,7 @@ pub(super) fn close_rows(
     conversations: Res<Conversations>,
     (rights, breaches): (Res<RoleRights>, Res<Breaches>),
     (topics, board): (Res<Topics>, Res<Blackboard>),
+    network: Option<Res<Network>>,
     texts: Res<Texts>,
     language: Res<Language>,
     mut counted: ResMut<LanguageCounted>,
@@ -220,8 +222,9 @@ pub(super) fn close_rows(
         Value::from(language.answer_tokens),
     ];
     let shares = topics.is_used() || board.is_used();
+    let network = network.iter().flat_map(|network| network.counts().metrics());
     let engine = engine.into_iter().chain(conversations.metrics());
-    let engine = engine.chain(breaches.metrics(&rights, shares)).chain(sharing_metrics(&topics, &board));
+    let engine = engine.chain(breaches.metrics(&rights, shares)).chain(sharing_metrics(&topics, &board)).chain(network);
     tables.push("metrics", [tick.clone(), Value::from(directory.len() as u64)].into_iter().chain(domain).chain(engine));
 
     if recording.messages {

@@ -16,7 +16,7 @@ use llmagentos::scenario::{Kind, Scenario, Section, json_schema};
 use llmagentos::sim::{
     advice_columns, agent_columns, blackboard_columns, breach_columns, conversation_columns,
     conversation_metric_columns, decision_columns, learning_columns, limit_columns, memory_columns, message_columns,
-    metric_columns, reward_columns, sharing_metric_columns, study_columns, topic_columns,
+    metric_columns, network_metric_columns, reward_columns, sharing_metric_columns, study_columns, topic_columns,
 };
 use serde_json::Value;
 
@@ -89,7 +89,7 @@ fn tables_of(own: &[TableSpec]) -> Vec<TableSpec> {
         |name: &'static str| own.iter().filter(move |table| table.name == name).flat_map(|table| table.columns.clone());
     let (before, behind) = metric_columns();
     let metrics = before.into_iter().chain(of("metrics")).chain(behind).chain(conversation_metric_columns());
-    let metrics = metrics.chain(sharing_metric_columns(true, true, true)).collect();
+    let metrics = metrics.chain(sharing_metric_columns(true, true, true)).chain(network_metric_columns()).collect();
     let agents = agent_columns().into_iter().chain(of("agents")).collect();
     let mut tables = vec![
         TableSpec { name: "metrics", about: "a tick", columns: metrics },

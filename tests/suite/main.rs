@@ -24,6 +24,7 @@ mod llm_unit;
 mod mind;
 mod models;
 mod negotiation;
+mod network;
 mod offline;
 mod openai;
 mod protocols;

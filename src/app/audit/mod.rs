@@ -17,9 +17,7 @@ mod tables;
 use std::time::Instant;
 
 pub(super) use arguments::AuditArguments;
-pub use report::{
-    AuditReport, CoalitionRow, DeviationRow, EquilibriumRow, GroupVerdict, PayoffRow, ProfileRow,
-};
+pub use report::{AuditReport, CoalitionRow, DeviationRow, EquilibriumRow, GroupVerdict, PayoffRow, ProfileRow};
 pub(super) use report::{audit_json, audit_table};
 pub use tables::{coalition_columns, deviation_columns, equilibrium_columns, payoff_columns, profile_columns};
 

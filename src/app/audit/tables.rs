@@ -34,7 +34,11 @@ pub fn profile_columns() -> TableSpec {
             Column::new("equilibrium", "", "1 where no group gains by another policy for all its agents, by the means"),
             Column::new("stable", "", "1 where no single agent gains surely more than ε by another named policy"),
             Column::new("alpha_rank", "share", "share of the time at the profile, by α-rank of single agents' gains"),
-            Column::new("leaves", "", "GROUP[PLACE] of the agent with the largest gain; empty where nothing else is named"),
+            Column::new(
+                "leaves",
+                "",
+                "GROUP[PLACE] of the agent with the largest gain; empty where nothing else is named",
+            ),
             Column::new("deviation", "", "the policy for which it leaves"),
             Column::new("gain", "payoff", "what it has more, mean over seeds"),
             Column::new("low", "payoff", "lower end of its interval"),

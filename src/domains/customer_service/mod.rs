@@ -26,7 +26,8 @@ use crate::base::{Tick, TraitSpec};
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType, SpeakerSettings, Words};
 use crate::sim::{
-    Builder, BuildError, DataNeed, Domain, DomainData, Group, LanguageForecast, LanguageParts, Now, Phase, Population, Powers, RoleSpace, Simulation, Texts, Voices,
+    BuildError, Builder, DataNeed, Domain, DomainData, Group, LanguageForecast, LanguageParts, Now, Phase, Population,
+    Powers, RoleSpace, Simulation, Texts, Voices,
 };
 use state::{Desk, Staff, Stock};
 

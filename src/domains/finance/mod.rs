@@ -38,8 +38,8 @@ pub use settings::{AssetSettings, FinanceSettings, FlowSettings, FundamentalSett
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Scenario, ScenarioError, Section, SettingsType, one_of};
 use crate::sim::{
-    Birth, Builder, BuildError, DataNeed, Domain, DomainData, LanguageForecast, LanguageParts, Now, Phase, Place, Population, Powers,
-    RoleSpace, Simulation,
+    Birth, BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, LanguageParts, Now, Phase, Place,
+    Population, Powers, RoleSpace, Simulation,
 };
 use fundamental::Fundamental;
 use market::Sums;

@@ -31,7 +31,8 @@ use crate::base::TraitSpec;
 use crate::record::{Settled, TableSpec};
 use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType, Words};
 use crate::sim::{
-    Builder, BuildError, DataNeed, Domain, DomainData, LanguageForecast, LanguageParts, Now, Phase, Population, Powers, RoleSpace, Simulation,
+    BuildError, Builder, DataNeed, Domain, DomainData, LanguageForecast, LanguageParts, Now, Phase, Population, Powers,
+    RoleSpace, Simulation,
 };
 use state::{Courses, Outbox, School, Totals, Tutor};
 
