@@ -91,6 +91,7 @@ pub fn build_shuffled(
     let options = Options {
         minds: vec![("mind".to_owned(), mind)],
         advisors: BTreeMap::new(),
+        voices: BTreeMap::new(),
         language: Arc::new(LanguageHub::new(vec![], None)),
         data: DomainData(BTreeMap::new()),
         personas: BTreeMap::new(),

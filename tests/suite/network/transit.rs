@@ -104,6 +104,7 @@ pub fn simulation(
     let options = Options {
         minds: vec![("mind".to_owned(), Mind::Fixed(Arc::new(ByRule(|_, _, _| 0))))],
         advisors: BTreeMap::new(),
+        voices: BTreeMap::new(),
         language: Arc::new(LanguageHub::new(vec![], None)),
         data,
         personas: BTreeMap::new(),
