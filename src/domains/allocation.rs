@@ -167,7 +167,9 @@ impl Seats {
     fn providers(&self, allocation: &[Vec<usize>], tasks: usize) -> Vec<Option<usize>> {
         let mut providers = vec![None; tasks];
         for (seat, own) in allocation.iter().enumerate() {
-            own.iter().for_each(|&task| providers[task] = Some(self.0[seat]));
+            for &task in own {
+                providers[task] = Some(self.0[seat]);
+            }
         }
         providers
     }

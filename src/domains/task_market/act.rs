@@ -134,6 +134,7 @@ fn settle(
             if market.awards.providers[task] == Some(place) {
                 sums.awarded += 1;
                 sums.costs += cost;
+                sums.values += i64::from(value);
                 sums.welfare += i64::from(value) - cost;
             }
         }

@@ -68,7 +68,7 @@ pub fn markets() -> TableSpec {
 /// The tick's row, and each market's where a window is full or the run ends.
 pub fn record_tick(now: Res<Now>, mut hall: ResMut<Hall>, mut tables: ResMut<Tables>) {
     let hall = &mut *hall;
-    let (window, value) = (u64::from(hall.settings.window), i64::from(hall.settings.task_value()));
+    let window = u64::from(hall.settings.window);
     let mut all = Sums::default();
     let settled = Step::of(now.tick) == Step::Award;
     for market in &mut hall.markets {
@@ -101,7 +101,7 @@ pub fn record_tick(now: Res<Now>, mut hall: ResMut<Hall>, mut tables: ResMut<Tab
                     Value::Int(sums.costs),
                     Value::Int(sums.payments),
                     Value::Int(sums.payments - sums.costs),
-                    Value::Int(value * sums.awarded as i64 - sums.payments),
+                    Value::Int(sums.values - sums.payments),
                 ],
             );
         }

@@ -33,8 +33,8 @@ pub fn reward(
         sums.rounds += 1;
         sums.tasks += hall.round.tasks as u64;
         sums.awarded += count;
-        sums.costs += cost;
-        sums.payments += payment;
+        sums.costs = sums.costs.saturating_add(cost);
+        sums.payments = sums.payments.saturating_add(payment);
         reward.value += ((payment - cost) as f64 / scale) as f32;
         terms.values[0] += (payment as f64 / scale) as f32;
         terms.values[1] += (cost as f64 / scale) as f32;

@@ -125,7 +125,8 @@ impl Market {
     }
 }
 
-/// Sums over rounds. Amounts are whole units, so that no order of adding matters.
+/// Sums over rounds. Amounts are whole units, so that no order of adding matters; what grows too large for them stays at the
+/// largest number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// Rounds.
@@ -146,6 +147,8 @@ pub struct Sums {
     pub welfare_optimal: i64,
     /// What the allocation is worth.
     pub welfare: i64,
+    /// What the tasks that were awarded are worth to the dispatcher.
+    pub values: i64,
     /// True costs of the tasks that were awarded.
     pub costs: i64,
     /// What was paid for them.
@@ -159,21 +162,22 @@ impl Sums {
         self.tasks += other.tasks;
         self.proposals += other.proposals;
         self.truthful += other.truthful;
-        self.markup += other.markup;
-        self.room += other.room;
+        self.markup = self.markup.saturating_add(other.markup);
+        self.room = self.room.saturating_add(other.room);
         self.awarded += other.awarded;
-        self.welfare_optimal += other.welfare_optimal;
-        self.welfare += other.welfare;
-        self.costs += other.costs;
-        self.payments += other.payments;
+        self.welfare_optimal = self.welfare_optimal.saturating_add(other.welfare_optimal);
+        self.welfare = self.welfare.saturating_add(other.welfare);
+        self.values = self.values.saturating_add(other.values);
+        self.costs = self.costs.saturating_add(other.costs);
+        self.payments = self.payments.saturating_add(other.payments);
     }
 
     /// One more proposal.
     pub fn propose(&mut self, asked: i64, cost: i64, reserve: i64) {
         self.proposals += 1;
         self.truthful += u64::from(asked == cost);
-        self.markup += asked - cost;
-        self.room += (reserve - cost).max(0);
+        self.markup = self.markup.saturating_add(asked - cost);
+        self.room = self.room.saturating_add((reserve - cost).max(0));
     }
 
     /// What the allocation is worth as a share of what the best one is.
