@@ -58,8 +58,7 @@ fn odds_of(policy: &dyn Policy, decisions: &DecisionBatch<'_>) -> Option<Vec<f64
     }
     let sum: f64 = odds.iter().sum();
     if (sum - 1.0).abs() <= SUM_TOLERANCE {
-        odds.iter_mut().for_each(|odds| *odds /= sum);
-        return Some(odds);
+        return Some(odds.into_iter().map(|odds| odds / sum).collect());
     }
     // A policy that draws nothing is certain of whatever it did, and does not look at what it is asked about.
     let mut chosen = [Action(0)];
