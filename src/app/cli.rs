@@ -104,6 +104,9 @@ enum Command {
         /// Write the reference as Markdown instead
         #[arg(long)]
         markdown: bool,
+        /// Write the JSON Schema of the files that `game` reads instead
+        #[arg(long, conflicts_with = "markdown")]
+        game: bool,
     },
     /// Write a completion script for a shell
     Completions {
@@ -386,8 +389,9 @@ fn carry_out(command: Command, stop: &Arc<AtomicBool>) -> Result<ExitCode, AppEr
             assets::run(&command, &assets, &mut stdout, &mut io::stderr(), true)?;
         }
         Command::Game(command) => return game::run(command, stop, &mut stdout),
-        Command::Schema { markdown: true } => write!(stdout, "{}", reference(&kinds()))?,
-        Command::Schema { markdown: false } => {
+        Command::Schema { game: true, .. } => write!(stdout, "{}", game::SCHEMA)?,
+        Command::Schema { markdown: true, .. } => write!(stdout, "{}", reference(&kinds()))?,
+        Command::Schema { markdown: false, .. } => {
             serde_json::to_writer_pretty(&mut stdout, &json_schema(&kinds())).map_err(io::Error::from)?;
             writeln!(stdout)?;
         }

@@ -95,14 +95,12 @@ impl Poker {
     pub fn tell_words(self, information: &str) -> String {
         let (cards, moves) = information.split_once(':').unwrap_or((information, ""));
         let mut names = cards.chars().map(|card| RANK_NAMES[rank(card)]);
-        let mut words = format!("Your card is the {}.", names.next().unwrap_or(RANK_NAMES[0]));
-        if let Some(board) = names.next() {
-            words.push_str(&format!(" The card for all is the {board}."));
-        }
+        let own = names.next().unwrap_or(RANK_NAMES[0]);
+        let board = names.next().map(|board| format!(" The card for all is the {board}.")).unwrap_or_default();
         let said: Vec<&str> =
             moves.chars().filter_map(|letter| self.action(letter).map(|action| self.actions()[action])).collect();
         let moves = if said.is_empty() { "none".to_owned() } else { said.join(", ") };
-        words + &format!(" Moves so far: {moves}.")
+        format!("Your card is the {own}.{board} Moves so far: {moves}.")
     }
 
     /// The places in [`Self::actions`] of what may be done in an information set, in the set's order.

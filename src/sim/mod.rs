@@ -19,6 +19,7 @@ mod mail;
 mod minds;
 mod network;
 mod now;
+mod odds;
 mod pace;
 mod payoffs;
 mod phase;
@@ -56,6 +57,7 @@ pub use network::{
     EDGES, LINKS_MAX, Links, NetworkCounts, NetworkProblem, check_links, check_network, network_metric_columns,
 };
 pub use now::Now;
+pub use odds::Odds;
 pub use pace::Pace;
 pub use payoffs::Account;
 pub use phase::Phase;

@@ -163,7 +163,11 @@ fn every_column_is_documented() {
 #[test]
 fn every_domain_has_roles_with_menus_and_features_of_their_own_names() {
     for domain in DOMAINS {
-        let needed = if domain.kind().name == "customer_service" { "arrivals_per_hour = 1.0\n" } else { "" };
+        let needed = match domain.kind().name {
+            "customer_service" => "arrivals_per_hour = 1.0\n",
+            "games" => "[domain.games.one]\nclassic = \"chicken\"\n[domain.games.other]\nclassic = \"leduc_poker\"\n",
+            _ => "",
+        };
         let text = format!("name = \"contract\"\nticks = 1\n\n[domain]\nkind = \"{}\"\n{needed}", domain.kind().name);
         let scenario = Scenario::parse("contract.toml", &text, &[]).expect("sound");
         let roles = domain.roles(&scenario.domain).expect("roles");

@@ -17,6 +17,8 @@ mod fill;
 mod finance;
 mod games;
 mod games_command;
+mod games_schema;
+mod games_world;
 mod generation;
 mod golden;
 mod learning;

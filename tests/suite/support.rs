@@ -11,9 +11,10 @@ use llmagentos::app::assets::{AssetSettings, Assets, Silent};
 pub const SERVICE_DESK: &str = "tests/suite/data/service_desk.toml";
 
 /// For every domain a scenario with a scripted model, and ticks enough for all of its tables to fill below some 10 kB.
-pub const WORLDS: [(&str, &str, &str); 6] = [
+pub const WORLDS: [(&str, &str, &str); 7] = [
     ("customer_service", SERVICE_DESK, "120"),
     ("finance", "tests/suite/data/market.toml", "120"),
+    ("games", "tests/suite/data/parlour.toml", "120"),
     ("negotiation", "tests/suite/data/bargain.toml", "120"),
     ("reference", "tests/suite/data/playground.toml", "120"),
     ("task_market", "tests/suite/data/contractors.toml", "60"),

@@ -5,11 +5,20 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::read::{Problem, check_keys, kind, list, load, need, numbers, suggest, text, whole};
-use crate::games::{NormalForm, Profile, profile_count};
+use crate::games::{Classic, NormalForm, Profile, profile_count};
 
 /// Games that need no file.
-pub const BUILT_IN: [&str; 7] =
-    ["kuhn", "leduc", "battle-of-sexes", "chicken", "matching-pennies", "prisoners-dilemma", "rock-paper-scissors"];
+pub const BUILT_IN: [&str; 9] = [
+    "kuhn",
+    "leduc",
+    "battle-of-sexes",
+    "chicken",
+    "coordination",
+    "matching-pennies",
+    "prisoners-dilemma",
+    "rock-paper-scissors",
+    "stag-hunt",
+];
 
 /// Of those the ones in extensive form.
 pub const EXTENSIVE: [&str; 2] = ["kuhn", "leduc"];
@@ -53,27 +62,15 @@ pub fn normal_form(path: &Path, entry: Option<&str>) -> Result<NamedGame, Proble
 }
 
 fn built_in(name: &str) -> Option<Map<String, Value>> {
-    let value = match name {
-        "battle-of-sexes" => serde_json::json!({
-            "A": [[3, 0], [0, 2]], "B": [[2, 0], [0, 3]], "actions": [["opera", "football"], ["opera", "football"]],
-        }),
-        "chicken" => serde_json::json!({
-            "A": [[0, -1], [1, -10]], "B": [[0, 1], [-1, -10]],
-            "actions": [["swerve", "straight"], ["swerve", "straight"]],
-        }),
-        "matching-pennies" => serde_json::json!({
-            "A": [[1, -1], [-1, 1]], "zero_sum": true, "actions": [["heads", "tails"], ["heads", "tails"]],
-        }),
-        "prisoners-dilemma" => serde_json::json!({
-            "A": [[3, 0], [5, 1]], "B": [[3, 5], [0, 1]],
-            "actions": [["cooperate", "defect"], ["cooperate", "defect"]],
-        }),
-        "rock-paper-scissors" => serde_json::json!({
-            "A": [[0, -1, 1], [1, 0, -1], [-1, 1, 0]], "zero_sum": true,
-            "actions": [["rock", "paper", "scissors"], ["rock", "paper", "scissors"]],
-        }),
-        _ => return None,
-    };
+    let classic = match name {
+        "battle-of-sexes" => Classic::named("battle_of_the_sexes"),
+        name if BUILT_IN.contains(&name) => Classic::named(&name.replace('-', "_")),
+        _ => None,
+    }?;
+    let matrix = |payoffs: &[f64]| payoffs.chunks(classic.actions.len()).map(<[f64]>::to_vec).collect::<Vec<_>>();
+    let value = serde_json::json!({
+        "A": matrix(classic.rows), "B": matrix(classic.columns), "actions": [classic.actions, classic.actions],
+    });
     value.as_object().cloned()
 }
 

@@ -24,6 +24,9 @@ use super::error::{AppError, ExitCode};
 use play::PlayArguments;
 use read::Problem;
 
+/// The JSON Schema of the files that these commands read.
+pub const SCHEMA: &str = include_str!("../../../assets/game.schema.json");
+
 /// The commands below `game`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum GameCommand {

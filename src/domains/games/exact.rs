@@ -5,8 +5,10 @@ use super::game::{Game, Rules};
 use crate::base::{Action, LegalActions};
 use crate::games::{NormalForm, Poker, Tree};
 
-/// Most sums over profiles that a game with memory is solved by.
-const WORK_MAX: u64 = 50_000_000;
+/// Most sums over profiles that a game of several rounds is solved by, where somebody waits for the answer.
+pub(super) const WORK_MAX: u64 = 50_000_000;
+/// The same where it is one of many answers while a run goes on.
+pub(super) const WORK_MAX_RECORD: u64 = 100_000;
 
 /// What was done in some rounds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -95,15 +97,15 @@ fn card_gains(tree: &Tree, strategy: &[f64]) -> Option<Vec<f64>> {
 pub(super) type Ask<'a> = dyn FnMut(usize, &[f32], LegalActions) -> Vec<f64> + 'a;
 
 /// What each player would gain in an episode by the best deviation from strategies that depend on what is seen; `None` where
-/// a strategy gives no mixture of what is legal, or the game with its rounds is too large.
-pub(super) fn strategy_gains(game: &Game, ask: &mut Ask<'_>) -> Option<Vec<f64>> {
-    match &game.rules {
-        Rules::Cards(poker) => {
-            let tree = poker.tree();
-            let strategy = poker_strategy(*poker, &tree, ask)?;
-            card_gains(&tree, &strategy)
+/// a strategy gives no mixture of what is legal, or the game with its rounds takes more sums over profiles than `work_max`.
+pub(super) fn strategy_gains(game: &Game, tree: Option<&Tree>, work_max: u64, ask: &mut Ask<'_>) -> Option<Vec<f64>> {
+    match (&game.rules, tree) {
+        (Rules::Cards(poker), Some(tree)) => {
+            let strategy = poker_strategy(*poker, tree, ask)?;
+            card_gains(tree, &strategy)
         }
-        Rules::Matrix(rules) => matrix_gains(game, rules, ask),
+        (Rules::Cards(_), None) => None,
+        (Rules::Matrix(rules), _) => matrix_gains(game, rules, work_max, ask),
     }
 }
 
@@ -129,10 +131,10 @@ fn is_mixture(probabilities: &[f64]) -> bool {
 
 /// A strategy sees the round and what was done in the round before, so that against the others' any player's best response
 /// is that of a Markov decision process over both: backward over the rounds, with what is to come added to the payoffs.
-fn matrix_gains(game: &Game, rules: &NormalForm, ask: &mut Ask<'_>) -> Option<Vec<f64>> {
+fn matrix_gains(game: &Game, rules: &NormalForm, work_max: u64, ask: &mut Ask<'_>) -> Option<Vec<f64>> {
     let (players, profiles, rounds) = (rules.players(), rules.profiles(), game.rounds);
     let states = if rounds == 1 { 1 } else { 1 + (u64::from(rounds) - 1) * profiles as u64 };
-    if states.saturating_mul(profiles as u64) > WORK_MAX {
+    if states.saturating_mul(profiles as u64) > work_max {
         return None;
     }
     // What is to come after each profile: by the strategies, and by each player's best response.

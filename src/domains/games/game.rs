@@ -71,12 +71,17 @@ impl Game {
             .collect()
     }
 
-    fn of(name: &str, settings: &GameSettings) -> Result<Self, Wrong> {
+    fn of(name: &str, given: &GameSettings) -> Result<Self, Wrong> {
         let fits = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
         if name.is_empty() || name.len() > 40 || !name.chars().all(fits) {
             return Err(wrong("", "roles are called after it", "call it by 1 to 40 of a-z, 0-9 and _"));
         }
-        let (rules, known) = rules(settings)?;
+        let read = from_file(given)?;
+        let settings = read.as_ref().unwrap_or(given);
+        let (rules, known) = rules(settings).map_err(|(key, what, help)| match read {
+            Some(_) => ("path".to_owned(), format!("the file's {what}"), help),
+            None => (key, what, help),
+        })?;
         let players = match &rules {
             Rules::Matrix(game) => game.players(),
             Rules::Cards(_) => 2,
@@ -162,6 +167,34 @@ impl Game {
     }
 }
 
+/// The settings with the payoffs of the file that they name; none where they name no file.
+fn from_file(given: &GameSettings) -> Result<Option<GameSettings>, Wrong> {
+    let Some(path) = &given.path else {
+        return match given.entry {
+            Some(_) => Err(wrong("entry", "`entry` means nothing without `path`", "take it out, or name a file")),
+            None => Ok(None),
+        };
+    };
+    let beside = [
+        ("classic", given.classic.is_some()),
+        ("A", given.a.is_some()),
+        ("B", given.b.is_some()),
+        ("zero_sum", given.zero_sum),
+        ("payoffs", given.payoffs.is_some()),
+        ("shape", given.shape.is_some()),
+        ("actions", given.actions.is_some()),
+    ];
+    if let Some((key, _)) = beside.iter().find(|(_, there)| *there) {
+        return Err(wrong(key, format!("`{key}` and `path` exclude each other"), "take one of them out"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let help = "paths count from the folder in which the program is started; the file has to be UTF-8 text";
+        wrong("path", format!("{path} cannot be read: {error}"), help)
+    })?;
+    let read = super::file::read(&text, given);
+    read.map(Some).map_err(|problem| wrong("path", format!("{path} {problem}"), "docs/GAMES.md has the format"))
+}
+
 /// The rules, and the names of the actions where the game is a classic.
 fn rules(settings: &GameSettings) -> Result<(Rules, Option<&'static [&'static str]>), Wrong> {
     let given: Vec<&str> =
@@ -178,9 +211,8 @@ fn rules(settings: &GameSettings) -> Result<(Rules, Option<&'static [&'static st
             return Err(wrong(second, format!("`{first}` and `{second}` exclude each other"), "take one of them out"));
         }
     }
-    let needless = |key: &str, there: bool, beside: &str| match there {
-        true => Err(wrong(key, format!("`{key}` means nothing beside `{beside}`"), "take it out")),
-        false => Ok(()),
+    let needless = |key: &str, there: bool, beside: &str| {
+        if there { Err(wrong(key, format!("`{key}` means nothing beside `{beside}`"), "take it out")) } else { Ok(()) }
     };
     if let Some(name) = settings.classic {
         needless("B", settings.b.is_some(), "classic")?;

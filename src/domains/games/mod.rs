@@ -2,6 +2,7 @@
 //! exploitable their play is over time. Sources: `docs/domains/games.md`.
 
 mod exact;
+mod file;
 mod game;
 mod names;
 mod play;
@@ -56,7 +57,10 @@ impl Domain for Games {
     }
 
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError> {
-        games_of(section).map(|_| Vec::new())
+        let (settings, _) = games_of(section)?;
+        // The files are read with the settings; they are named here so that the record says what stood in them.
+        let files = settings.games.into_iter().filter_map(|(name, game)| Some((name, game.path?)));
+        Ok(files.map(|(name, path)| DataNeed { key: names::lasting(&name), asset: "", path: Some(path) }).collect())
     }
 
     fn tables(&self) -> Vec<TableSpec> {
@@ -94,8 +98,11 @@ impl Domain for Games {
             pairings.extend(different.iter().map(|groups| {
                 let names: Vec<Arc<str>> =
                     groups.iter().map(|&group| Arc::from(scenario.agents[usize::from(group)].name.as_str())).collect();
+                let policy = |group: &u16| builder.groups()[usize::from(*group)].policy;
+                let first = |group: &u16| AgentId(next[usize::from(*group)]);
                 Pairing {
                     game: place,
+                    deciders: groups.iter().map(|group| (policy(group), first(group))).collect(),
                     label: names.join(" vs ").into(),
                     groups: names,
                     window: laid.nothing(),
@@ -158,11 +165,13 @@ impl Domain for Games {
         let (_, games) = games_of(&scenario.domain).ok()?;
         let mut sum = 0.0;
         for (game, rows) in games.iter().zip(seating::seating(&games, scenario)) {
+            let tree = game.tree();
             for groups in seating::pairings(&rows) {
                 let mut ask = |player: usize, features: &[f32], legal| {
                     strategy(&scenario.agents[usize::from(groups[player])].name, features, legal)
                 };
-                sum += exact::strategy_gains(game, &mut ask)?.iter().sum::<f64>();
+                let gains = exact::strategy_gains(game, tree.as_ref(), exact::WORK_MAX, &mut ask)?;
+                sum += gains.iter().sum::<f64>();
             }
         }
         Some(sum)

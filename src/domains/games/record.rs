@@ -4,11 +4,11 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::system::{Res, ResMut};
 use bevy_ecs::world::World;
 
-use super::exact::Counts;
+use super::exact::{Counts, WORK_MAX_RECORD, strategy_gains};
 use super::game::Rules;
 use super::state::{Hall, Laid, Pairing, Seat};
 use crate::record::{Column, Settled, TableSpec, Value};
-use crate::sim::{Now, Simulation, Tables};
+use crate::sim::{Now, Odds, Simulation, Tables};
 
 /// Columns of `metrics.csv`.
 pub(super) const METRICS: [Column; 2] = [
@@ -39,6 +39,12 @@ pub(super) fn exploitability() -> TableSpec {
                 "NashConv of the frequencies since the row before; empty without a round",
             ),
             Column::new("nash_conv", "payoff", "NashConv of the frequencies of all play so far; empty without a round"),
+            Column::new(
+                "nash_conv_policies",
+                "payoff",
+                "NashConv of the policies as they are now, a round; empty where one asks language models, sees a history \
+                 or does not say how likely it does what, and in games with very many rounds",
+            ),
         ],
     }
 }
@@ -92,7 +98,7 @@ pub(super) fn choices() -> TableSpec {
 }
 
 /// The tick's row, and where it is time the rows of all who play with each other.
-pub fn record_tick(now: Res<Now>, mut hall: ResMut<Hall>, mut tables: ResMut<Tables>) {
+pub fn record_tick(now: Res<Now>, odds: Odds, mut hall: ResMut<Hall>, mut tables: ResMut<Tables>) {
     let payoffs = hall.tables.iter().filter_map(|table| table.payoffs.as_ref());
     let sum: f64 = payoffs.map(|payoffs| payoffs.iter().sum::<f64>()).sum();
     tables.metrics([hall.rounds_now.into(), sum.into()]);
@@ -102,11 +108,22 @@ pub fn record_tick(now: Res<Now>, mut hall: ResMut<Hall>, mut tables: ResMut<Tab
     let Hall { games, pairings, .. } = &mut *hall;
     for pairing in pairings {
         let laid = &games[pairing.game];
-        sum_up(now.tick.0, pairing, laid, &mut tables);
+        sum_up(now.tick.0, pairing, laid, &odds, &mut tables);
     }
 }
 
-fn sum_up(tick: u64, pairing: &mut Pairing, laid: &Laid, tables: &mut Tables) {
+/// `NashConv` a round of the policies by which these groups choose now.
+fn of_policies(pairing: &Pairing, laid: &Laid, odds: &Odds) -> Option<f64> {
+    let mut ask = |player: usize, features: &[f32], legal| {
+        let (policy, agent) = pairing.deciders[player];
+        odds.of(policy, agent, features, legal).unwrap_or_default()
+    };
+    let gains = strategy_gains(&laid.game, laid.tree.as_ref(), WORK_MAX_RECORD, &mut ask)?;
+    let rounds = if laid.tree.is_some() { 1 } else { laid.game.rounds };
+    Some(gains.iter().sum::<f64>() / f64::from(rounds))
+}
+
+fn sum_up(tick: u64, pairing: &mut Pairing, laid: &Laid, odds: &Odds, tables: &mut Tables) {
     let (window, total) = (laid.gains(&pairing.window), laid.gains(&pairing.total));
     let nash_conv = |gains: &Option<Vec<f64>>| gains.as_ref().map(|gains| gains.iter().sum::<f64>());
     let head = || [Value::from(tick), laid.game.name.into(), pairing.label.clone().into()];
@@ -115,6 +132,7 @@ fn sum_up(tick: u64, pairing: &mut Pairing, laid: &Laid, tables: &mut Tables) {
         pairing.window.rounds.into(),
         nash_conv(&window).into(),
         nash_conv(&total).into(),
+        of_policies(pairing, laid, odds).into(),
     ];
     tables.push("exploitability", head().into_iter().chain(rest));
     for player in 0..laid.game.players() {

@@ -50,7 +50,7 @@ pub enum ClassicName {
     LeducPoker,
 }
 
-/// A game: `classic`, or `A` with `B` or `zero_sum`, or `payoffs`.
+/// A game: `classic`, or `A` with `B` or `zero_sum`, or `payoffs`, or the `path` of a file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GameSettings {
@@ -76,6 +76,12 @@ pub struct GameSettings {
     /// Names of the actions, a list a player; `action_0`, `action_1`, … where they are left away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actions: Option<Vec<Vec<String>>>,
+    /// A JSON file with the payoffs, of the format that `llmagentos game` reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// With `path`: which of the file's games, where it holds several by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
     /// Rounds of an episode in which players see what was done in the round before. A hand of poker is an episode of its
     /// own, whatever stands here.
     #[serde(default = "default_rounds")]

@@ -73,15 +73,17 @@ pub(super) struct Pairing {
     pub game: usize,
     /// Names of the groups, in the order of the players.
     pub groups: Vec<Arc<str>>,
-    /// The same as one text.
+    /// The policies of the groups, and an agent of each.
+    pub deciders: Vec<(u16, AgentId)>,
+    /// The groups as one text.
     pub label: Arc<str>,
     /// Play since the last rows.
     pub window: Counts,
     /// All play.
     pub total: Counts,
-    /// `NashConv` of the first window, and the play of the last one with its.
+    /// `NashConv` of the first window.
     pub first_nash_conv: Option<f64>,
-    /// The last whole window.
+    /// Play in the last whole window, and its `NashConv`.
     pub last: Option<(Counts, f64)>,
 }
 
