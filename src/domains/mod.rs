@@ -10,9 +10,9 @@ use crate::sim::Domain;
 
 /// Every domain. Adding one is one folder and one line here.
 pub static DOMAINS: &[&dyn Domain] = &[
-        &customer_service::CustomerService,
-        &finance::Finance,
-        &negotiation::Negotiation,
-        &reference::Reference,
-        &tutoring::Tutoring,
-    ];
+    &customer_service::CustomerService,
+    &finance::Finance,
+    &negotiation::Negotiation,
+    &reference::Reference,
+    &tutoring::Tutoring,
+];

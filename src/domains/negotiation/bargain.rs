@@ -93,7 +93,11 @@ mod tests {
     fn concessions_go_from_the_best_price_to_the_limit_and_come_back_as_shares() {
         let (seller, buyer) =
             (Side { sells: true, limit: 4001, prices: PRICES }, Side { sells: false, limit: 6003, prices: PRICES });
-        assert_eq!([seller.price(0), seller.price(50), seller.price(100)], [9000, 6501, 4001], "by hand: 4999/2 = 2499.5");
+        assert_eq!(
+            [seller.price(0), seller.price(50), seller.price(100)],
+            [9000, 6501, 4001],
+            "by hand: 4999/2 = 2499.5"
+        );
         assert_eq!([buyer.price(0), buyer.price(50), buyer.price(100)], [1000, 3501, 6003]);
         for side in [seller, buyer] {
             for level in LEVELS {

@@ -123,10 +123,7 @@ impl NegotiationSettings {
     /// What may be offered.
     #[must_use]
     pub fn prices(&self) -> Amounts {
-        Amounts {
-            least: self.value.least.min(self.cost.least),
-            greatest: self.value.greatest.max(self.cost.greatest),
-        }
+        Amounts { least: self.value.least.min(self.cost.least), greatest: self.value.greatest.max(self.cost.greatest) }
     }
 
     /// The terms of a session.

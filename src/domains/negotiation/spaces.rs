@@ -64,17 +64,8 @@ impl Act {
 }
 
 /// What an agent sees of its own, behind what the conversation shows of itself.
-pub const OWN: [&str; 9] = [
-    "sells",
-    "limit",
-    "offers_made",
-    "offers_left",
-    "time",
-    "gain",
-    "concession",
-    "own_concession",
-    "other_moved",
-];
+pub const OWN: [&str; 9] =
+    ["sells", "limit", "offers_made", "offers_left", "time", "gain", "concession", "own_concession", "other_moved"];
 
 /// How many numbers an agent sees.
 pub const SEEN: usize = FEATURES.len() + OWN.len();
@@ -85,7 +76,8 @@ pub const TERMS: [(&str, f64); 3] = [("payoff", 0.01), ("deals", 0.0), ("offers"
 /// The two roles. They see and do the same, so that one policy may serve both.
 #[must_use]
 pub fn roles() -> Vec<RoleSpace> {
-    let space = Space::new(&[&FEATURES[..], &OWN[..]].concat(), ActionMenu::new(&ACTS)).with_terms(&TERMS.map(|term| term.0));
+    let space =
+        Space::new(&[&FEATURES[..], &OWN[..]].concat(), ActionMenu::new(&ACTS)).with_terms(&TERMS.map(|term| term.0));
     let role = |role, about| RoleSpace { role, about, space: space.clone(), capabilities: &[], needs_llm: false };
     vec![role("buyer", "buys one item a session from a seller"), role("seller", "sells one item a session to a buyer")]
 }
@@ -103,6 +95,9 @@ mod tests {
                 assert_eq!(*name, format!("concede_{level}"));
             }
         }
-        assert_eq!([Act::of(Action(0)), Act::of(Action(1)), Act::of(Action(13))], [Act::Accept, Act::Reject, Act::Offer]);
+        assert_eq!(
+            [Act::of(Action(0)), Act::of(Action(1)), Act::of(Action(13))],
+            [Act::Accept, Act::Reject, Act::Offer]
+        );
     }
 }

@@ -63,7 +63,8 @@ impl Wording {
         }
         let mut considered = LegalActions::default();
         for (place, name) in settings.choose_from.iter().enumerate() {
-            considered = considered.with(Action(action_place(space, section, name, &format!("choose_from[{place}]"))? as u16));
+            considered =
+                considered.with(Action(action_place(space, section, name, &format!("choose_from[{place}]"))? as u16));
         }
         if settings.choose_from.is_empty() {
             considered = LegalActions::all(space.menu.len());
