@@ -301,7 +301,7 @@ fn negotiations_that_cannot_be_are_refused() {
         ("domain.item=\"a {price}\"", "the item is no plain words"),
         ("ticks=11", "a session takes up to 12 ticks, and the run has 11"),
         ("policy.talker.choose_from=[\"acept\"]", "no action \"acept\""),
-        ("policy.boulware.asked=\"concesion\"", "do not see a feature \"concesion\""),
+        ("policy.boulware.asked=\"concesion\"", "do not see a feature"),
         ("policy.boulware.start=2.0", "start"),
     ] {
         let (_, stderr, code) = said(&llmagentos(&["check", BARGAIN, "--set", set]));

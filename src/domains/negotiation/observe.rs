@@ -167,22 +167,20 @@ pub fn narrate(party: &Party, side: Side, offers_left: u32, item: &str, show: fn
     let (verb, other, limit) =
         if side.sells { ("sell", "buyer", "It costs you") } else { ("buy", "seller", "It is worth") };
     let to_you = if side.sells { "" } else { " to you" };
-    let mut text = format!("You {verb} a {item}. {limit} {}{to_you}.", show(side.limit));
-    if let Some(own) = party.own {
-        text += &format!(" You offered {}.", show(own));
-    }
-    match party.other {
+    let mut parts = vec![format!("You {verb} a {item}. {limit} {}{to_you}.", show(side.limit))];
+    parts.extend(party.own.map(|own| format!("You offered {}.", show(own))));
+    parts.push(match party.other {
         Some(price) => {
             let gain = side.gain(price);
             let worth = if gain >= 0 { "gain" } else { "lose" };
-            text += &format!(" The {other} offers {}: you would {worth} {}.", show(price), show(gain.abs()));
+            format!("The {other} offers {}: you would {worth} {}.", show(price), show(gain.abs()))
         }
-        None => text += " Nobody has made an offer yet.",
-    }
-    text += &match offers_left {
-        0 => " No more offers can be made.".to_owned(),
-        1 => " One more offer can be made.".to_owned(),
-        left => format!(" {left} more offers can be made."),
-    };
-    text
+        None => "Nobody has made an offer yet.".to_owned(),
+    });
+    parts.push(match offers_left {
+        0 => "No more offers can be made.".to_owned(),
+        1 => "One more offer can be made.".to_owned(),
+        left => format!("{left} more offers can be made."),
+    });
+    parts.join(" ")
 }
