@@ -27,7 +27,7 @@ pub struct RightsSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("uniqueItems" = true))]
     pub writes: Option<Vec<String>>,
-    /// What becomes of actions that they may not do.
+    /// What becomes of actions that they may not do; they are withheld where it is left away.
     #[serde(skip_serializing_if = "WhenBreached::is_default")]
     pub when_breached: WhenBreached,
 }

@@ -30,7 +30,7 @@ pub struct FinanceSettings {
     pub value_activity: f64,
     /// Chance, in [0, 1], that a momentum trader acts in a tick.
     pub momentum_activity: f64,
-    /// How analysts' reports reach the traders of their asset.
+    /// How analysts' reports reach the traders of their asset; by mail where it is left away.
     #[serde(skip_serializing_if = "ReportsBy::is_default")]
     pub reports: ReportsBy,
     /// How many ticks a trader keeps an analyst's report in mind.
