@@ -156,8 +156,18 @@ pub fn carry_out_task(
         Task::Evaluate { seeds } => course.evaluate(seeds),
         Task::Audit => course.audit(),
     })?;
-    let Ran { comparison, learned, checkpoint, intervals, audit, ticks_run, language, budgets_spent, partial_replay, .. } =
-        ran;
+    let Ran {
+        comparison,
+        learned,
+        checkpoint,
+        intervals,
+        audit,
+        ticks_run,
+        language,
+        budgets_spent,
+        partial_replay,
+        ..
+    } = ran;
     let speed = Speed { ticks: ran.ticks, transitions: ran.transitions, phases: ran.phases };
     for spent in &budgets_spent {
         preparation.progress.note(&spent.to_string());

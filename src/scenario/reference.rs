@@ -29,7 +29,8 @@ pub fn reference(kinds: &Kinds) -> String {
     page.paragraph(&format!("A small one:\n\n```toml\n{MINIMAL_EXAMPLE}```"));
     page.paragraph("## The top of the file");
     let properties = &schema["properties"];
-    let is_table = |key: &str| matches!(key, "clock" | "agents" | "policy" | "llm" | "domain" | "record" | "train" | "audit");
+    let is_table =
+        |key: &str| matches!(key, "clock" | "agents" | "policy" | "llm" | "domain" | "record" | "train" | "audit");
     page.rows(&schema, |key| !is_table(key));
     let tables = [
         ("clock", "[clock]"),

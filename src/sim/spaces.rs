@@ -48,11 +48,14 @@ pub fn spaces_of_policies(scenario: &Scenario, domain: &dyn Domain) -> Result<BT
         std::iter::once((group, "policy", &group.policy)).chain(compared)
     });
     let fallbacks = scenario.agents.iter().filter_map(|group| Some((group, "fallback", group.fallback.as_ref()?)));
-    let own = own.chain(fallbacks).map(|(group, key, policy)| (group, format!("agents.{}.{key}", group.name), policy.as_str()));
+    let own = own
+        .chain(fallbacks)
+        .map(|(group, key, policy)| (group, format!("agents.{}.{key}", group.name), policy.as_str()));
     // What looks for the best response of a group's agents sees what they see.
-    let responses = scenario.agents.iter().filter_map(|group| {
-        Some((group, "audit.best_response".to_owned(), scenario.best_response(&group.name)?))
-    });
+    let responses = scenario
+        .agents
+        .iter()
+        .filter_map(|group| Some((group, "audit.best_response".to_owned(), scenario.best_response(&group.name)?)));
     for (group, key, policy) in own.chain(responses) {
         if let Some(role) = roles.iter().find(|role| role.role == group.role) {
             let (space, other) =

@@ -35,7 +35,8 @@ impl Deciding {
             scenario.agents.iter().filter_map(|group| scenario.best_response(&group.name)).map(str::to_owned).collect();
         for group in &scenario.agents {
             if let Some(name) = group.policies().find(|name| responses.contains(*name)) {
-                let message = format!("group \"{}\" decides by policy \"{name}\" itself, or is compared with it", group.name);
+                let message =
+                    format!("group \"{}\" decides by policy \"{name}\" itself, or is compared with it", group.name);
                 let help = "give the best response a table of its own, [policy.NAME], that no group names";
                 return Err(scenario.invalid("audit.best_response", message, help).into());
             }

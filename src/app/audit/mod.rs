@@ -17,9 +17,7 @@ mod tables;
 use std::time::Instant;
 
 pub(super) use arguments::AuditArguments;
-pub use report::{
-    AuditReport, CoalitionRow, DeviationRow, EquilibriumRow, GroupVerdict, PayoffRow, ProfileRow,
-};
+pub use report::{AuditReport, CoalitionRow, DeviationRow, EquilibriumRow, GroupVerdict, PayoffRow, ProfileRow};
 pub(super) use report::{audit_json, audit_table};
 pub use tables::{coalition_columns, deviation_columns, equilibrium_columns, payoff_columns, profile_columns};
 
@@ -50,7 +48,7 @@ impl Course<'_> {
         let mut samples = Samples::new(stage, &deciding, &players, &seeds);
 
         let started = Instant::now();
-        samples.add(players.cells(settings.coalitions > 1)?, &mut *folder, ran)?;
+        samples.add(players.cells(settings.coalitions > 1)?, folder, ran)?;
         ran.phases.push(("table".to_owned(), started.elapsed()));
 
         let started = Instant::now();

@@ -64,7 +64,8 @@ impl Players {
                 if settings.groups.is_empty() {
                     continue;
                 }
-                let message = format!("group \"{}\" has no agents at the start, so that nobody can deviate", group.name);
+                let message =
+                    format!("group \"{}\" has no agents at the start, so that nobody can deviate", group.name);
                 return Err(scenario.invalid("audit.groups", message, "leave it out, or give it agents").into());
             }
             let side = players.sides.len();
@@ -201,5 +202,7 @@ fn candidates(group: &AgentGroup) -> Vec<String> {
 }
 
 fn nobody(scenario: &Scenario) -> AppError {
-    scenario.invalid("agents", "no group has agents at the start, so that nobody can deviate", "give one a `count`").into()
+    scenario
+        .invalid("agents", "no group has agents at the start, so that nobody can deviate", "give one a `count`")
+        .into()
 }

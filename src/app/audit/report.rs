@@ -105,7 +105,7 @@ pub struct CoalitionRow {
     pub gains: [f64; 2],
     /// The lower ends of these.
     pub lows: [f64; 2],
-    /// The joint gain without what each would gain by its part alone.
+    /// The joint gain without what both have where one plays its part alone and gains by it.
     pub surplus: f64,
     /// The lower end of its interval.
     pub surplus_low: f64,
@@ -244,7 +244,8 @@ pub(crate) fn audit_table(outcome: &RunOutcome) -> String {
     text.push_str(&deviation_table(report));
     // Writing to a text cannot fail.
     for row in report.coalitions.iter().filter(|row| row.colludes) {
-        let who = |place: usize| format!("{}[{}] by \"{}\"", row.groups[place], row.members[place], row.policies[place]);
+        let who =
+            |place: usize| format!("{}[{}] by \"{}\"", row.groups[place], row.members[place], row.policies[place]);
         let _ = write!(
             text,
             "\na collusive pair found: {} and {} gain {:.4} together [{:.4}, {:.4}], {:.4} and {:.4} each",
@@ -278,7 +279,17 @@ pub(crate) fn audit_table(outcome: &RunOutcome) -> String {
 
 fn profile_table(report: &AuditReport) -> String {
     let mut table = plain_table();
-    table.set_header(["profile", "group", "policy", "payoff", "± (95%)", "best named deviation", "gain", "stable", "α-rank"]);
+    table.set_header([
+        "profile",
+        "group",
+        "policy",
+        "payoff",
+        "± (95%)",
+        "best named deviation",
+        "gain",
+        "stable",
+        "α-rank",
+    ]);
     for row in report.payoffs.iter().take(ROWS_MAX) {
         let profile = &report.profiles[row.profile];
         let first = report.payoffs.iter().position(|other| other.profile == row.profile);

@@ -77,15 +77,9 @@ impl<'a> Samples<'a> {
     }
 
     /// Simulates the audited profile with one player at a time following its trained best response.
-    pub fn add_trained(
-        &mut self,
-        trained: &[Response],
-        folder: &RunFolder,
-        ran: &mut Ran,
-    ) -> Result<(), AppError> {
+    pub fn add_trained(&mut self, trained: &[Response], folder: &RunFolder, ran: &mut Ran) -> Result<(), AppError> {
         let leaving = |response: &Response| vec![(response.player, response.policy_name.clone())];
-        let cells: Vec<Cell> =
-            trained.iter().map(|response| Cell { profile: 0, leaving: leaving(response) }).collect();
+        let cells: Vec<Cell> = trained.iter().map(|response| Cell { profile: 0, leaving: leaving(response) }).collect();
         let mut jobs = Vec::new();
         for (response, cell) in trained.iter().zip(&cells) {
             for &seed in self.seeds {
@@ -119,7 +113,8 @@ impl<'a> Samples<'a> {
 
     fn one(&self, job: &Job, folder: Option<&RunFolder>) -> Result<(Sample, Played), AppError> {
         let (stage, players) = (self.stage, self.players);
-        let variant = profile_scenario(stage.scenario, players, job.cell.profile, job.seed, stage.scenario.audit_ticks());
+        let variant =
+            profile_scenario(stage.scenario, players, job.cell.profile, job.seed, stage.scenario.audit_ticks());
         let response = job.response.map(|(name, policy)| (name, Mind::Fixed(Arc::clone(policy))));
         let deciders = self.deciding.frozen(stage, response)?;
         let voice = match folder {
