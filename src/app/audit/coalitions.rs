@@ -1,7 +1,7 @@
 //! Pairs of agents that leave the audited profile together.
 //!
-//! What one of them would gain by leaving alone is no collusion: a pair colludes where it gains more than that, surely more
-//! than ε, and neither surely might lose more than ε by it.
+//! What one of them would do alone, for its own gain, is no collusion, even where the other has something of it: a pair
+//! colludes where it gains surely more than ε beyond that, and neither might lose more than ε.
 
 use super::gains::{Families, Gain, gains};
 use super::report::CoalitionRow;
@@ -15,12 +15,13 @@ pub fn coalitions(samples: &Samples<'_>, families: &Families, epsilon: f64) -> V
     for pair in players.pairs() {
         let left = samples.of(0, &pair);
         let own = pair.map(|(player, _)| gains(player, left, stayed));
-        // What each gets by its part of it alone, where that is to its gain.
+        let joint = sum(&own);
+        // What both have of one's part alone, where that one surely gains by it.
         let alone = pair.map(|(player, policy)| {
-            let alone = gains(player, samples.of(0, &[(player, policy)]), stayed);
-            if alone.iter().sum::<f64>() > 0.0 { alone } else { vec![0.0; alone.len()] }
+            let left = samples.of(0, &[(player, policy)]);
+            let gainful = Gain::of(&gains(player, left, stayed), families.pair).low > 0.0;
+            if gainful { sum(&pair.map(|(player, _)| gains(player, left, stayed))) } else { vec![0.0; joint.len()] }
         });
-        let joint: Vec<f64> = own[0].iter().zip(&own[1]).map(|(one, other)| one + other).collect();
         let surplus: Vec<f64> =
             joint.iter().zip(alone[0].iter().zip(&alone[1])).map(|(joint, (one, other))| joint - one - other).collect();
         let gain = Gain::of(&joint, families.pair);
@@ -43,4 +44,8 @@ pub fn coalitions(samples: &Samples<'_>, families: &Families, epsilon: f64) -> V
         });
     }
     rows
+}
+
+fn sum(of_both: &[Vec<f64>; 2]) -> Vec<f64> {
+    of_both[0].iter().zip(&of_both[1]).map(|(one, other)| one + other).collect()
 }

@@ -48,7 +48,7 @@ impl Course<'_> {
         let mut samples = Samples::new(stage, &deciding, &players, &seeds);
 
         let started = Instant::now();
-        samples.add(players.cells(settings.coalitions > 1)?, &mut *folder, ran)?;
+        samples.add(players.cells(settings.coalitions > 1)?, folder, ran)?;
         ran.phases.push(("table".to_owned(), started.elapsed()));
 
         let started = Instant::now();

@@ -105,7 +105,7 @@ pub struct CoalitionRow {
     pub gains: [f64; 2],
     /// The lower ends of these.
     pub lows: [f64; 2],
-    /// The joint gain without what each would gain by its part alone.
+    /// The joint gain without what both have where one plays its part alone and gains by it.
     pub surplus: f64,
     /// The lower end of its interval.
     pub surplus_low: f64,

@@ -17,17 +17,17 @@ pub fn solve(samples: &Samples<'_>, found: &[DeviationRow]) -> Result<SolvedGame
     let mut solved = SolvedGame::default();
     let mut means = vec![vec![0.0; profiles]; sides];
     for profile in 0..profiles {
-        for side in 0..sides {
+        for (side, means) in means.iter_mut().enumerate() {
             let values: Vec<f64> = samples.of(profile, &[]).iter().map(|sample| sample.sides[side]).collect();
             let interval = mean_interval(&values, LEVEL);
-            means[side][profile] = interval.map_or(0.0, |interval| interval.mean);
+            means[profile] = interval.map_or(0.0, |interval| interval.mean);
             solved.payoffs.push(PayoffRow {
                 profile,
                 group: players.sides[side].group.clone(),
                 policy: players.policy(profile, side).to_owned(),
                 agents: players.sides[side].count,
                 seeds: values.len(),
-                mean: means[side][profile],
+                mean: means[profile],
                 half_width: interval.and_then(|interval| interval.half_width),
             });
         }

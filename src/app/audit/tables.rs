@@ -92,7 +92,11 @@ pub fn coalition_columns() -> TableSpec {
             Column::new("first_low", "payoff", "lower end of its interval"),
             Column::new("second_gain", "payoff", "what the second has more"),
             Column::new("second_low", "payoff", "lower end of its interval"),
-            Column::new("surplus", "payoff", "the gain without what each would gain by its own part of it alone"),
+            Column::new(
+                "surplus",
+                "payoff",
+                "the gain without what both have where one plays its part alone and gains by it",
+            ),
             Column::new("surplus_low", "payoff", "lower end of its interval"),
             Column::new("colludes", "", "1 where that is above ε, and neither lower end is below −ε"),
         ],
