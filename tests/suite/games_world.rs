@@ -50,6 +50,7 @@ fn simulation(scenario: &Scenario, shuffle_systems: Option<u64>) -> Simulation {
     let options = Options {
         minds: minds(scenario),
         advisors: BTreeMap::new(),
+        voices: BTreeMap::new(),
         language: Arc::new(LanguageHub::new(vec![], None)),
         data: DomainData::default(),
         personas: BTreeMap::new(),

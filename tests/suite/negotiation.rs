@@ -258,7 +258,15 @@ fn models_choose_from_their_menu_name_prices_within_bounds_and_speak() {
 #[test]
 fn written_words_and_situations_in_sentences_are_asked_for_where_declared() {
     let out = TempDir::new().unwrap();
-    let more = ["--set", "domain.words=\"write\"", "--set", "domain.narrate=true", "--no-compare", "--ticks", "60"];
+    let more = [
+        "--set",
+        "policy.talker.speaker={words=\"write\"}",
+        "--set",
+        "domain.narrate=true",
+        "--no-compare",
+        "--ticks",
+        "60",
+    ];
     let folder = run_into(out.path(), BARGAIN, &more);
     let transcript = fs::read_to_string(folder.join("llm.jsonl")).unwrap();
     assert!(transcript.contains("\"sentence\"") && transcript.contains("You sell a bicycle. It costs you "));

@@ -9,14 +9,21 @@ use rand::RngExt;
 use super::bargain::{Side, money};
 use super::observe::narrate;
 use super::prompts::{self, Form};
-use super::settings::{NegotiationSettings, Words};
+use super::settings::NegotiationSettings;
 use super::spaces::Act;
 use super::state::{Negotiations, Party, Saying, Turn};
 use crate::base::{Answer, FieldKind, Performative, Purpose};
 use crate::protocols::{Addressee, Content, Conversation, Move, Recipients};
-use crate::sim::{Agent, Choice, Conversations, Directory, LanguageQueue, Llm, Now, PersonaId, Texts};
+use crate::scenario::Words;
+use crate::sim::{
+    Agent, Choice, Conversations, Directory, LanguageQueue, Llm, Now, PersonaId, PolicySlot, Texts, Voices,
+};
 
 const WORDING: Purpose = Purpose::named("negotiation.wording");
+const VARIANT: Purpose = Purpose::named("negotiation.variant");
+
+/// A form bounds a sentence by characters, a speaker by tokens: English has about four to a token.
+const CHARACTERS_A_TOKEN: u32 = 4;
 
 /// What is sold; there is one item a session.
 const ITEM: u32 = 0;
@@ -33,16 +40,18 @@ impl Speakers {
 
 /// Choices become messages; where a model says the price or the words, it is asked now.
 pub fn prepare_messages(
+    now: Res<Now>,
     directory: Res<Directory>,
     conversations: Res<Conversations>,
     negotiations: Res<Negotiations>,
     speakers: Res<Speakers>,
+    voices: Res<Voices>,
     mut queue: ResMut<LanguageQueue>,
-    mut parties: Query<(&Agent, &Llm, &Choice, &mut Party)>,
+    mut parties: Query<(&Agent, &Llm, &PolicySlot, &Choice, &mut Party)>,
 ) {
     let settings = &negotiations.settings;
     for &(_, entity) in directory.alive() {
-        let Ok((agent, llm, choice, mut party)) = parties.get_mut(entity) else { continue };
+        let Ok((agent, llm, slot, choice, mut party)) = parties.get_mut(entity) else { continue };
         let conversation = match party.turn {
             Turn::Waits => continue,
             Turn::Opens => None,
@@ -62,10 +71,18 @@ pub fn prepare_messages(
         let mut saying = Saying { act, price, form: None, choice: None, phrases };
         if let Some(model) = llm.model {
             let system = speakers.of(agent.persona);
+            let speaker = voices.speaker(*slot);
+            let writes = speaker.words == Words::Write;
             let form = Form {
                 price: (act == Act::Offer).then(|| bounds(conversation, agent, side, settings)),
-                sentence: (settings.words == Words::Write).then_some(settings.words_characters_max),
-                temperature: settings.temperature,
+                sentence: writes.then_some(speaker.tokens_max * CHARACTERS_A_TOKEN),
+                temperature: if writes { speaker.temperature } else { settings.temperature },
+                variant: match speaker.variants {
+                    variants if writes && variants > 1 => {
+                        now.chance.draw(VARIANT, now.tick, agent.id).random_range(0..variants)
+                    }
+                    _ => 0,
+                },
             };
             if form.price.is_some() || form.sentence.is_some() {
                 let left = settings.offers_max - conversation.map_or(0, Conversation::steps);
@@ -75,7 +92,7 @@ pub fn prepare_messages(
                 let request = prompts::fill(Arc::clone(&system), &form, said, &situation, known.as_deref());
                 saying.form = Some(queue.ask(agent.id, model, request));
             }
-            if settings.words == Words::Choose {
+            if speaker.words == Words::Choose {
                 let request = prompts::choose_words(system, act, party.sells, opens, &saying.phrases);
                 saying.choice = Some(queue.ask(agent.id, model, request));
             }

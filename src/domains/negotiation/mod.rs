@@ -14,17 +14,17 @@ mod state;
 mod summary;
 
 pub use bargain::{LEVELS, Side, discounted, money};
-pub use settings::{Cents, NegotiationSettings, Opens, Pricing, Words};
+pub use settings::{Cents, NegotiationSettings, Opens, Pricing};
 
 use std::collections::BTreeMap;
 
 use crate::base::AgentId;
 use crate::protocols::Terms;
 use crate::record::{Settled, TableSpec};
-use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType};
+use crate::scenario::{Kind, Scenario, ScenarioError, Section, SettingsType, Words};
 use crate::sim::{
-    BuildError, Builder, Conversations, DataNeed, Domain, DomainData, LanguageForecast, Phase, Population, RoleSpace,
-    Simulation,
+    BuildError, Builder, Conversations, DataNeed, Domain, DomainData, LanguageForecast, LanguageParts, Phase,
+    Population, RoleSpace, Simulation, Voices,
 };
 use state::{Counts, Negotiations, Party, Tally};
 
@@ -85,6 +85,10 @@ impl Domain for Negotiation {
 
     fn data(&self, section: &Section) -> Result<Vec<DataNeed>, ScenarioError> {
         section.settings::<NegotiationSettings>().map(|_| Vec::new())
+    }
+
+    fn language_parts(&self, _: &str) -> LanguageParts {
+        LanguageParts { reads: false, words: &[Words::Choose, Words::Fixed, Words::Write] }
     }
 
     fn tables(&self) -> Vec<TableSpec> {
@@ -161,14 +165,20 @@ impl Domain for Negotiation {
         let sessions = negotiations.ticks / settings.session_ticks();
         let offers = speaking * sessions * u64::from(settings.offers_max).div_ceil(2);
         // Acceptance, refusal, and the first or a later offer of either side.
-        let chosen = if settings.words == Words::Choose { 8 * speakers } else { 0 };
+        let voices = simulation.world().resource::<Voices>();
+        let speaking_groups = population.groups.iter().filter(|group| group.llm.is_some());
+        let voices: Vec<_> = speaking_groups.map(|group| voices.speaker_of(group.policy)).collect();
+        let says = |words: Words| voices.iter().any(|speaker| speaker.words == words);
+        let writers = voices.iter().filter(|speaker| speaker.words == Words::Write);
+        let tokens_max = writers.map(|speaker| u64::from(speaker.tokens_max)).max().unwrap_or(0);
+        let chosen = if says(Words::Choose) { 8 * speakers } else { 0 };
         let priced = if settings.amounts == Pricing::Model { offers } else { 0 };
-        let written = if settings.words == Words::Write { offers } else { 0 };
+        let written = if says(Words::Write) { offers } else { 0 };
         LanguageForecast {
             readings: chosen,
             reading_characters: chosen * 60,
             writings: priced.max(written),
-            writing_tokens: priced * 8 + written * u64::from(settings.words_characters_max) / 4,
+            writing_tokens: priced * 8 + written * tokens_max,
         }
     }
 

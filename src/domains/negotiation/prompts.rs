@@ -81,6 +81,8 @@ pub struct Form {
     pub sentence: Option<u32>,
     /// Sampling temperature.
     pub temperature: f32,
+    /// Which of several different answers is asked for.
+    pub variant: u32,
 }
 
 /// A form with the price of an offer, a sentence of the model's own, or both. `situation` says how things stand, with all
@@ -101,7 +103,7 @@ pub fn fill(system: Arc<str>, form: &Form, said: (Act, bool, bool), situation: &
         suffix += &instruction(act, sells, opens, price.unwrap_or("this price"));
         suffix += " Say it in one short sentence.";
     }
-    let ask = Ask::Fill { fields: fields.into(), temperature: form.temperature, draw: 0 };
+    let ask = Ask::Fill { fields: fields.into(), temperature: form.temperature, draw: form.variant };
     Request { prompt: Prompt { system, prefix: aim(sells).into(), suffix: suffix.into() }, ask }
 }
 

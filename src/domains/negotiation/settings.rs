@@ -35,14 +35,7 @@ pub struct NegotiationSettings {
     /// How agents that have a language model come to the price of an offer.
     #[serde(default)]
     pub amounts: Pricing,
-    /// How the words of a message come about, for agents that have a language model.
-    #[serde(default)]
-    pub words: Words,
-    /// With `words = "write"`: most characters of a sentence.
-    #[serde(default = "default_words_characters_max")]
-    #[schemars(range(min = 8, max = 1000))]
-    pub words_characters_max: u32,
-    /// Sampling temperature of prices and sentences that a model writes; 0 takes the likeliest each time.
+    /// Sampling temperature of prices that a model names without words of its own; 0 takes the likeliest each time.
     #[serde(default)]
     #[schemars(range(min = 0.0, max = 10.0))]
     pub temperature: f32,
@@ -90,19 +83,6 @@ pub enum Pricing {
     Model,
 }
 
-/// How the words of a message come about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Words {
-    /// The model says which of a few given sentences its persona would say, and one is drawn by that. Small models can.
-    #[default]
-    Choose,
-    /// The first of the given sentences, always: no model is asked.
-    Fixed,
-    /// The model writes a sentence of its own. Needs a model that can: one of 135M parameters mostly cannot.
-    Write,
-}
-
 fn default_offers_max() -> u32 {
     8
 }
@@ -111,9 +91,6 @@ fn default_offer_ticks() -> u32 {
 }
 fn default_discount() -> f64 {
     0.95
-}
-fn default_words_characters_max() -> u32 {
-    120
 }
 fn default_item() -> String {
     "bicycle".to_owned()
