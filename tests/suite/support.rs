@@ -15,7 +15,7 @@ pub const WORLDS: [(&str, &str, &str); 5] = [
     ("customer_service", SERVICE_DESK, "120"),
     ("finance", "tests/suite/data/market.toml", "120"),
     ("reference", "tests/suite/data/playground.toml", "120"),
-    ("task_market", "tests/suite/data/contractors.toml", "60"),
+    ("task_market", "tests/suite/data/contractors.toml", "24"),
     ("tutoring", "tests/suite/data/classroom.toml", "120"),
 ];
 
