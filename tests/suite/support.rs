@@ -17,7 +17,7 @@ pub const WORLDS: [(&str, &str, &str); 7] = [
     ("games", "tests/suite/data/parlour.toml", "120"),
     ("negotiation", "tests/suite/data/bargain.toml", "120"),
     ("reference", "tests/suite/data/playground.toml", "120"),
-    ("task_market", "tests/suite/data/contractors.toml", "60"),
+    ("task_market", "tests/suite/data/contractors.toml", "24"),
     ("tutoring", "tests/suite/data/classroom.toml", "120"),
 ];
 
