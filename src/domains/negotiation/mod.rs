@@ -43,8 +43,8 @@ impl Domain for Negotiation {
         &KIND
     }
 
-    fn roles(&self, section: &Section) -> Result<Vec<RoleSpace>, ScenarioError> {
-        section.settings::<NegotiationSettings>().map(|_| spaces::roles())
+    fn roles(&self, _: &Section) -> Result<Vec<RoleSpace>, ScenarioError> {
+        Ok(spaces::roles())
     }
 
     fn term_weights(&self, _: &Section, _: &str) -> Result<Vec<f64>, ScenarioError> {
