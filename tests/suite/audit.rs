@@ -177,7 +177,7 @@ fn who_leaves_for_the_same_leaves_nothing() {
                    compare = [\"random_too\", \"up\"]\ndecide_every = 3\n[domain]\nkind = \"reference\"\n[policy.random]\nkind = \"random\"\n\
                    [policy.random_too]\nkind = \"random\"\n[policy.up]\nkind = \"decision_list\"\nrules = [{ act = \"up\" }]\n";
     fs::write(&scenario, walkers).unwrap();
-    let more = ["--budget", "0", "--seeds", "4", "--ticks", "40", "--set", "audit.members=3"];
+    let more = ["--budget", "0", "--seeds", "16", "--ticks", "40", "--set", "audit.members=3"];
     let (answer, code) = audit(out.path(), text(&scenario), &more);
     assert_eq!(code, 6, "whoever goes up falls from no cliff: {answer}");
     let same: Vec<&Value> = rows(&answer, "deviations")
@@ -296,7 +296,7 @@ fn what_cannot_be_audited_is_told() {
     };
     refused(
         &["--set", "audit.best_response={rows=\"learner\",columns=\"third\"}"],
-        &["decides by policy \"third\" itself", "table of its own"],
+        &["group \"rows\" decides by policy", "or is compared with it", "table of its own"],
     );
     refused(&["--set", "audit.best_response=thrid"], &["no policy \"thrid\"", "third"]);
     refused(&["--set", "audit.groups=[\"row\"]"], &["no group \"row\"", "did you mean `rows`?"]);

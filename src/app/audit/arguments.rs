@@ -80,7 +80,6 @@ fn own_learners(scenario: &Scenario) -> Result<Vec<Override>, AppError> {
     if scenario.audit.is_none() {
         overrides.push(Override::parse(&format!("audit.epsilon={:?}", settings.epsilon))?);
     }
-    // A table for all is a table for each from now on.
     if budget == 0 {
         return Ok(overrides);
     }

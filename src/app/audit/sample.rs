@@ -1,6 +1,7 @@
 //! The simulations of an audit: each cell with each seed, the same chance for all cells, and what each player got in it.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::deciding::Deciding;
@@ -14,7 +15,6 @@ use crate::base::{AgentId, Policy};
 use crate::record::RunFolder;
 use crate::scenario::{Payoff, Scenario};
 use crate::sim::{Account, Mind, Simulation};
-use std::ops::ControlFlow;
 
 /// What one cell came to with one seed.
 #[derive(Clone, Debug, PartialEq)]
