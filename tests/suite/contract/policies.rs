@@ -25,6 +25,9 @@ fn settings(kind: &str) -> &'static str {
         "concession" => {
             "beta = 0.5\ntime = \"mood\"\nasked = \"place\"\naccept = \"a\"\nreject = \"b\"\nlevels = [{ act = \"c\", share = 0.0 }, { act = \"e\", share = 1.0 }]"
         }
+        "mixed" => {
+            "rules = [{ when = [\"mood > 0.5\"], play = { a = 0.25, f = 0.75 } }, { play = { b = 0.5, c = 0.25, d = 0.25 } }]"
+        }
         "ppo" | "ippo" | "mappo" | "a2c" | "reinforce" | "dqn" => "network = { hidden = [8] }",
         "ppo_lagrangian" => "limits = [{ term = \"effort\", mean = 10.0 }]\nnetwork = { hidden = [8] }",
         "distilled" => "advice = { from = \"mind\" }\nnetwork = { hidden = [8] }",
@@ -36,11 +39,14 @@ fn settings(kind: &str) -> &'static str {
     }
 }
 
+/// Plays poker and nothing else: `games_world.rs` has it at its tables.
+const POKER_ONLY: &str = "cfr";
+
 /// All policies of the registries: rules, and learners while they explore and once they are deployed.
 fn policies() -> Vec<(String, Arc<dyn Policy>)> {
     let section = |kind: &str| policy_section(&format!("kind = \"{kind}\"\n{}", settings(kind)));
     let mut policies = Vec::new();
-    for rule in RULES {
+    for rule in RULES.iter().filter(|rule| rule.kind.name != POKER_ONLY) {
         policies.push((rule.kind.name.to_owned(), (rule.build)(&section(rule.kind.name), &space()).expect("builds")));
     }
     for algorithm in ALGORITHMS {
