@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use bevy_ecs::entity::Entity;
 use bevy_ecs::resource::Resource;
-use bevy_ecs::system::{Local, Query, Res, ResMut};
+use bevy_ecs::system::{Query, Res, ResMut};
 use llmagentos::base::{
     Action, ActionMenu, AgentId, DecisionBatch, LegalActions, Message, Performative, Policy, PolicyError, Purpose,
     Space, TextId,
 };
 use llmagentos::llm::LanguageHub;
-use llmagentos::protocols::{Content, Envelope, Recipients, RequestTerms, Terms};
+use llmagentos::protocols::{Content, Envelope, Protocol, Recipients, RequestTerms, Terms};
 use llmagentos::record::{Settled, TableSpec};
 use llmagentos::scenario::{Kind, Scenario, ScenarioError, Section, Settings, SettingsType};
 use llmagentos::sim::{
@@ -111,7 +111,6 @@ fn request_or_answer(
     agents: Query<(&Agent, &Mailbox)>,
     mail: Res<Mail>,
     mut conversations: ResMut<Conversations>,
-    mut answers: Local<Vec<Envelope>>,
 ) {
     let count = directory.len() as u32;
     for (agent, mailbox) in &agents {
@@ -121,18 +120,18 @@ fn request_or_answer(
             conversations.open(now.tick, declared.0, agent.id, Recipients::Agent(other), said);
             continue;
         }
-        answers.extend(conversations.inbox(&mail, *mailbox).filter_map(|(_, envelope)| envelope).map(|asked| {
-            Envelope {
+        for (letter, conversation) in mail.inbox_with_conversations(*mailbox) {
+            let Some(conversation) = conversation else { continue };
+            conversations.say(Envelope {
                 performative: Performative::Inform,
+                conversation,
                 sender: agent.id,
-                recipients: Recipients::Agent(asked.sender),
+                recipients: Recipients::Agent(letter.sender),
+                protocol: Protocol::Request,
                 content: Content::Nothing,
+                words: TextId::EMPTY,
                 tick: now.tick,
-                ..asked.clone()
-            }
-        }));
-        for answer in answers.drain(..) {
-            conversations.say(answer);
+            });
         }
     }
 }

@@ -96,7 +96,7 @@ impl Machine for AlternatingOffers {
                     (self.participant, self.initiator)
                 };
                 let bargain = Award { provider: seller, receiver: buyer, item: self.item, amount: self.amount };
-                After::End(Outcome::done(vec![bargain]))
+                After::End(Outcome::done(bargain))
             }
             Performative::Reject => After::End(Outcome::without(Ending::Refused)),
             _ => {

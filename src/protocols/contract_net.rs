@@ -112,17 +112,17 @@ impl ContractNet {
     }
 
     fn close(&self) -> After {
-        let mut outcome = Outcome::done(Vec::new());
+        let (mut awards, mut ending) = (Vec::new(), Ending::Done);
         for &(provider, standing) in &self.bidders {
             match standing {
                 Standing::Done(amount) => {
-                    outcome.awards.push(Award { provider, receiver: self.manager, item: self.item, amount });
+                    awards.push(Award { provider, receiver: self.manager, item: self.item, amount });
                 }
-                Standing::Failed | Standing::Accepted(_) => outcome.ending = Ending::Failed,
+                Standing::Failed | Standing::Accepted(_) => ending = Ending::Failed,
                 Standing::Silent | Standing::Out | Standing::Proposed(_) => {}
             }
         }
-        After::End(outcome)
+        After::End(Outcome { ending, ..Outcome::done(awards) })
     }
 }
 

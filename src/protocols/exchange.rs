@@ -127,7 +127,7 @@ impl Machine for Exchange {
             Performative::Inform => {
                 let (provider, receiver, item) = (self.participant, self.initiator, self.item);
                 let work = Award { provider, receiver, item, amount: 0 };
-                After::End(Outcome::done(vec![work]))
+                After::End(Outcome::done(work))
             }
             opening => {
                 if opening == Performative::QueryIf {

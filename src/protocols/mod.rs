@@ -34,7 +34,7 @@ pub use dutch_auction::DutchAuctionTerms;
 pub use english_auction::EnglishAuctionTerms;
 pub use envelope::{Content, ConversationId, Envelope, Protocol, Recipients};
 pub use moves::{AMOUNT_MAX, Addressee, Amounts, Expected, Move};
-pub use outcome::{Award, Ending, Outcome};
+pub use outcome::{Award, Awards, Ending, Outcome};
 pub use query::QueryTerms;
 pub use rejection::{Reason, Rejection};
 pub use request::RequestTerms;

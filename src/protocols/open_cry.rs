@@ -97,7 +97,7 @@ impl OpenCry {
     fn hammer(&self) -> After {
         After::End(match self.leader {
             Some((receiver, amount)) => {
-                Outcome::done(vec![Award { provider: self.seller, receiver, item: self.item, amount }])
+                Outcome::done(Award { provider: self.seller, receiver, item: self.item, amount })
             }
             None => Outcome::without(Ending::NoDeal),
         })

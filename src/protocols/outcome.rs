@@ -52,24 +52,80 @@ pub struct Award {
     pub amount: i64,
 }
 
+/// Awards, read as a slice. One lies flat: most conversations have no more, and need no memory for it.
+#[derive(Clone, Debug)]
+pub struct Awards(Kept);
+
+#[derive(Clone, Debug)]
+enum Kept {
+    One(Award),
+    Many(Box<[Award]>),
+}
+
+impl From<Vec<Award>> for Awards {
+    fn from(awards: Vec<Award>) -> Self {
+        Self(if let [one] = *awards { Kept::One(one) } else { Kept::Many(awards.into()) })
+    }
+}
+
+impl From<Award> for Awards {
+    fn from(award: Award) -> Self {
+        Self(Kept::One(award))
+    }
+}
+
+impl std::ops::Deref for Awards {
+    type Target = [Award];
+
+    fn deref(&self) -> &[Award] {
+        match &self.0 {
+            Kept::One(award) => std::slice::from_ref(award),
+            Kept::Many(awards) => awards,
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Awards {
+    type Item = &'a Award;
+    type IntoIter = std::slice::Iter<'a, Award>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl PartialEq for Awards {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Awards {}
+
+impl<const COUNT: usize> PartialEq<[Award; COUNT]> for Awards {
+    fn eq(&self, other: &[Award; COUNT]) -> bool {
+        **self == other[..]
+    }
+}
+
 /// What a conversation came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// How it ended.
     pub ending: Ending,
     /// What was agreed and, where the protocol waits for it, done.
-    pub awards: Vec<Award>,
+    pub awards: Awards,
     /// Who or what was elected.
     pub elected: Option<u16>,
 }
 
 impl Outcome {
     pub(super) fn without(ending: Ending) -> Self {
-        Self { ending, awards: Vec::new(), elected: None }
+        Self { ending, awards: Vec::new().into(), elected: None }
     }
 
-    pub(super) fn done(awards: Vec<Award>) -> Self {
-        Self { ending: Ending::Done, awards, elected: None }
+    pub(super) fn done(awards: impl Into<Awards>) -> Self {
+        Self { ending: Ending::Done, awards: awards.into(), elected: None }
     }
 
     /// What `agent` is paid by this outcome, less what it pays.

@@ -76,7 +76,7 @@ impl SealedAuction {
             Some(Award { provider, receiver, item: self.gathering.item, amount })
         });
         After::End(match sold {
-            Some(award) => Outcome::done(vec![award]),
+            Some(award) => Outcome::done(award),
             None => Outcome::without(Ending::NoDeal),
         })
     }

@@ -9,8 +9,9 @@ use bevy_ecs::system::{Query, Res, ResMut};
 
 use super::boundaries::{Breach, Breaches};
 use super::components::{Agent, Mailbox};
-use super::held::HeldEnvelopes;
-use super::mail::Mail;
+use super::held::{FIRST_HELD, HeldEnvelopes};
+use super::kept::KeptConversations;
+use super::mail::{Mail, Mark};
 use super::now::{Now, Recording};
 use super::population::Directory;
 use super::rights::RoleRights;
@@ -42,13 +43,12 @@ pub struct ConversationCounts {
     pub ended: u64,
 }
 
-/// Conversations are kept by number in pages, so that looking one up is two steps, and a page goes when all of its
-/// conversations are over.
-const PAGE: usize = 256;
-
 /// How many messages are looked up together. Conversations lie all over memory: looking some up at once lets the processor
 /// wait for them side by side.
 const TOGETHER: usize = 64;
+
+/// How many letters further the envelope is brought near while an inbox is read.
+const AHEAD: usize = 16;
 
 /// All conversations under way, and those that came to an outcome at the last tick. Domains speak in Act and Send; what
 /// they said is checked in Close, and read at the next tick.
@@ -58,9 +58,7 @@ pub struct Conversations {
     outbox: Vec<(Option<TermsId>, Envelope)>,
     admitted: Vec<Envelope>,
     rejected: Vec<Rejection>,
-    pages: Vec<Vec<Option<Conversation>>>,
-    /// How many of a page's conversations are kept.
-    kept: Vec<u32>,
+    kept: KeptConversations,
     next: u32,
     /// Deadlines, among them those that have been overtaken.
     timers: BTreeMap<Tick, Vec<ConversationId>>,
@@ -136,13 +134,7 @@ impl Conversations {
     /// A conversation under way, or over since the last tick.
     #[must_use]
     pub fn get(&self, id: ConversationId) -> Option<&Conversation> {
-        let (page, place) = (id.0 as usize / PAGE, id.0 as usize % PAGE);
-        self.pages.get(page)?.get(place)?.as_ref()
-    }
-
-    fn get_mut(&mut self, id: ConversationId) -> Option<&mut Conversation> {
-        let (page, place) = (id.0 as usize / PAGE, id.0 as usize % PAGE);
-        self.pages.get_mut(page)?.get_mut(place)?.as_mut()
+        self.kept.get(id)
     }
 
     /// The letters that reached a mailbox this tick, each with its envelope if it belongs to a conversation. A letter's
@@ -152,31 +144,37 @@ impl Conversations {
         mail: &'a Mail,
         mailbox: Mailbox,
     ) -> impl Iterator<Item = (&'a Message, Option<&'a Envelope>)> {
-        let marks = mail.marks(mailbox);
+        let (marks, further) = (mail.marks(mailbox), mail.marks_behind(mailbox, AHEAD));
         mail.inbox(mailbox).iter().enumerate().map(move |(place, message)| {
-            let mark = marks.get(place).copied().unwrap_or(0);
+            let mark = marks.get(place).copied().unwrap_or_default();
+            // Inboxes are read one after another, and envelopes lie all over memory: see `TOGETHER`.
+            if let Some(far) =
+                further.get(place).and_then(|&mark| self.admitted.get((mark.envelope as usize).checked_sub(1)?))
+            {
+                std::hint::black_box(far.tick.0 ^ u64::from(far.conversation.0));
+            }
             (message, self.behind(mark))
         })
     }
 
     /// The envelope behind a letter with this mark.
-    fn behind(&self, mark: u32) -> Option<&Envelope> {
-        self.held.get(mark).unwrap_or_else(|| self.admitted.get((mark as usize).checked_sub(1)?))
+    fn behind(&self, mark: Mark) -> Option<&Envelope> {
+        self.held.get(mark).or_else(|| self.admitted.get((mark.envelope as usize).checked_sub(1)?))
     }
 
     /// Keeps the envelope behind a letter that arrives later than at the next tick, and gives the mark by which it is then
     /// found.
-    pub(super) fn hold(&mut self, mark: u32) -> u32 {
-        self.behind(mark).cloned().map_or(0, |envelope| self.held.hold(envelope))
+    pub(super) fn hold(&mut self, mark: Mark) -> Mark {
+        self.behind(mark).cloned().map_or(Mark::default(), |envelope| self.held.hold(envelope))
     }
 
     /// The letter with this mark will not arrive.
-    pub(super) fn let_go(&mut self, mark: u32) {
+    pub(super) fn let_go(&mut self, mark: Mark) {
         self.held.let_go(mark);
     }
 
     /// The letter with this mark is delivered at this tick.
-    pub(super) fn will_read(&mut self, mark: u32) {
+    pub(super) fn will_read(&mut self, mark: Mark) {
         self.held.will_read(mark);
     }
 
@@ -215,46 +213,6 @@ impl Conversations {
         all.into_iter().map(Value::from).take(if self.is_used() { all.len() } else { 0 })
     }
 
-    fn keep(&mut self, conversation: Conversation) {
-        let (page, place) = (conversation.id().0 as usize / PAGE, conversation.id().0 as usize % PAGE);
-        if self.pages.len() <= page {
-            self.pages.resize_with(page + 1, Vec::new);
-            self.kept.resize(page + 1, 0);
-        }
-        let places = &mut self.pages[page];
-        if places.is_empty() {
-            places.reserve_exact(PAGE);
-        }
-        if places.len() <= place {
-            places.resize_with(place + 1, || None);
-        }
-        places[place] = Some(conversation);
-        self.kept[page] += 1;
-        self.counts.open += 1;
-    }
-
-    /// Forgets what had come to an outcome when the last tick closed.
-    fn forget(&mut self) {
-        let over = std::mem::take(&mut self.over);
-        for together in over.chunks(TOGETHER) {
-            self.look_up(together.iter().copied());
-            for id in together {
-                let (page, place) = (id.0 as usize / PAGE, id.0 as usize % PAGE);
-                self.pages[page][place] = None;
-                self.kept[page] -= 1;
-                if self.kept[page] == 0 {
-                    self.pages[page] = Vec::new();
-                }
-            }
-        }
-    }
-
-    /// Brings conversations near. The sum is of no use but to keep the looking from being left out.
-    fn look_up(&self, ids: impl Iterator<Item = ConversationId>) -> u64 {
-        let far = |id| self.get(id).map_or(0, |one| one.deadline().0 ^ u64::from(one.outcome().is_some()));
-        std::hint::black_box(ids.map(far).fold(0, u64::wrapping_add))
-    }
-
     /// What follows a step: a timer for the new state, or the outcome.
     fn follow(&mut self, id: ConversationId, before: Option<Tick>, record: &mut Record<'_>) {
         let Some(conversation) = self.get(id) else { return };
@@ -270,7 +228,8 @@ impl Conversations {
     }
 
     fn close(&mut self, now: Tick, present: &Present<'_, '_, '_>, mail: &mut Mail, record: &mut Record<'_>) {
-        self.forget();
+        let over = std::mem::take(&mut self.over);
+        self.kept.forget(&over);
         self.admitted.clear();
         self.rejected.clear();
         self.counts = ConversationCounts { open: self.counts.open, ..ConversationCounts::default() };
@@ -283,7 +242,7 @@ impl Conversations {
         for (place, (terms, envelope)) in outbox.drain(..).enumerate() {
             if place == ahead {
                 ahead = ids.len().min(place + TOGETHER);
-                self.look_up(ids[place..ahead].iter().copied());
+                self.kept.look_up(ids[place..ahead].iter().copied());
             }
             let id = envelope.conversation;
             let before = self.get(id).map(Conversation::deadline);
@@ -299,9 +258,12 @@ impl Conversations {
                         Participants::One(agent) => Conversation::open(terms, &envelope, &[agent]),
                         Participants::Many(agents) => Conversation::open(terms, &envelope, &agents),
                     }
-                    .map(|conversation| self.keep(conversation))
+                    .map(|conversation| {
+                        self.counts.open += 1;
+                        self.kept.keep(conversation);
+                    })
                 }
-                None => match self.get_mut(id) {
+                None => match self.kept.get_mut(id) {
                     Some(conversation) => conversation.admit(&envelope),
                     None => Err(Rejection::unknown(&envelope)),
                 },
@@ -324,11 +286,14 @@ impl Conversations {
             }
         }
         self.outbox = outbox;
+        self.kept.turn_pages(ConversationId(self.next));
         self.pass_deadlines(now, record);
     }
 
     fn post(&self, envelope: &Envelope, mail: &mut Mail) {
-        let mark = u32::try_from(self.admitted.len() + 1).expect("fewer than 2^32 messages in a tick");
+        let place = u32::try_from(self.admitted.len() + 1).ok().filter(|&place| place < FIRST_HELD);
+        let place = place.expect("fewer than 2^31 messages in a tick");
+        let mark = Mark { envelope: place, conversation: envelope.conversation };
         let message = Message {
             sender: envelope.sender,
             recipient: envelope.sender,
@@ -354,7 +319,7 @@ impl Conversations {
             ids.sort_unstable();
             ids.dedup();
             for id in ids {
-                let Some(conversation) = self.get_mut(id).filter(|one| one.outcome().is_none()) else { continue };
+                let Some(conversation) = self.kept.get_mut(id).filter(|one| one.outcome().is_none()) else { continue };
                 let before = conversation.deadline();
                 let state = conversation.state();
                 let passed = conversation.expire(now);

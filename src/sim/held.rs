@@ -1,11 +1,12 @@
 //! Envelopes of letters that do not arrive at the next tick: kept until their letter was read, or dropped.
 
+use super::mail::Mark;
 use crate::protocols::Envelope;
 
 /// Set in the mark of a letter whose envelope is held.
-const HELD: u32 = 1 << 31;
+pub(super) const FIRST_HELD: u32 = 1 << 31;
 
-/// Envelopes by the marks of their letters. A mark that is 0 stands for no envelope, here as everywhere.
+/// Envelopes by the marks of their letters. A mark of 0 stands for no envelope, here as everywhere.
 #[derive(Debug, Default)]
 pub(super) struct HeldEnvelopes {
     places: Vec<Option<Envelope>>,
@@ -14,29 +15,30 @@ pub(super) struct HeldEnvelopes {
     read: Vec<u32>,
 }
 
-fn place_of(mark: u32) -> Option<u32> {
-    (mark & HELD != 0).then_some(mark & !HELD)
+fn place_of(mark: Mark) -> Option<u32> {
+    (mark.envelope & FIRST_HELD != 0).then_some(mark.envelope & !FIRST_HELD)
 }
 
 impl HeldEnvelopes {
     /// Keeps an envelope for one letter, and gives the mark by which it is found.
-    pub fn hold(&mut self, envelope: Envelope) -> u32 {
+    pub fn hold(&mut self, envelope: Envelope) -> Mark {
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
             self.places.len() as u32 - 1
         });
-        assert!(place < HELD, "fewer than 2^31 letters are on their way");
+        assert!(place < FIRST_HELD, "fewer than 2^31 letters are on their way");
+        let conversation = envelope.conversation;
         self.places[place as usize] = Some(envelope);
-        place | HELD
+        Mark { envelope: place | FIRST_HELD, conversation }
     }
 
-    /// Whether a mark is of an envelope held here, and which.
-    pub fn get(&self, mark: u32) -> Option<Option<&Envelope>> {
-        Some(self.places.get(place_of(mark)? as usize).and_then(Option::as_ref))
+    /// The envelope of a mark, if it is held here.
+    pub fn get(&self, mark: Mark) -> Option<&Envelope> {
+        self.places.get(place_of(mark)? as usize)?.as_ref()
     }
 
     /// Its letter will not arrive.
-    pub fn let_go(&mut self, mark: u32) {
+    pub fn let_go(&mut self, mark: Mark) {
         if let Some(place) = place_of(mark) {
             self.places[place as usize] = None;
             self.free.push(place);
@@ -44,7 +46,7 @@ impl HeldEnvelopes {
     }
 
     /// Its letter is delivered, and read at this tick.
-    pub fn will_read(&mut self, mark: u32) {
+    pub fn will_read(&mut self, mark: Mark) {
         self.read.extend(place_of(mark));
     }
 

@@ -10,6 +10,16 @@ use super::network::Network;
 use super::now::Now;
 use super::population::Directory;
 use crate::base::{Message, TextArena, Tick};
+use crate::protocols::ConversationId;
+
+/// What stands behind a letter: an envelope, and the conversation that it belongs to. Kept beside the letters, so that
+/// whoever needs the conversation only does not have to look the envelope up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Where the envelope is found; 0 for a letter that belongs to no conversation.
+    pub envelope: u32,
+    pub conversation: ConversationId,
+}
 
 /// Set in the mark of a letter that came by a topic; the other bits are the topic's number. Other marks lead to envelopes.
 pub(super) const BY_TOPIC: u32 = 1 << 31;
@@ -25,10 +35,10 @@ pub struct Mail {
     rows: Vec<u32>,
     in_order: bool,
     undeliverable: u64,
-    /// For each outgoing letter the mark of what stands behind it, 0 for none. Shorter than `outgoing` where the last
+    /// For each outgoing letter what stands behind it. Shorter than `outgoing` where the last
     /// letters have none, so that mail without conversations pays nothing.
-    marks: Vec<u32>,
-    delivered_marks: Vec<u32>,
+    marks: Vec<Mark>,
+    delivered_marks: Vec<Mark>,
 }
 
 /// The texts that messages carry.
@@ -43,19 +53,25 @@ impl Mail {
     }
 
     /// Puts a letter with something behind it into its sender's outbox.
-    pub(super) fn send_marked(&mut self, message: Message, mark: u32) {
-        self.marks.resize(self.outgoing.len(), 0);
+    pub(super) fn send_marked(&mut self, message: Message, mark: Mark) {
+        self.marks.resize(self.outgoing.len(), Mark::default());
         self.marks.push(mark);
         self.send(message);
     }
 
     /// The marks of the letters in an inbox, one each; empty when no letter of this tick has one.
-    pub(super) fn marks(&self, mailbox: Mailbox) -> &[u32] {
+    pub(super) fn marks(&self, mailbox: Mailbox) -> &[Mark] {
         let row = mailbox.row as usize;
         match (self.offsets.get(row), self.offsets.get(row + 1)) {
             (Some(&start), Some(&end)) => self.delivered_marks.get(start as usize..end as usize).unwrap_or(&[]),
             _ => &[],
         }
+    }
+
+    /// The marks of the letters that stand so many places behind those of an inbox, as far as there are any.
+    pub(super) fn marks_behind(&self, mailbox: Mailbox, further: usize) -> &[Mark] {
+        let start = self.offsets.get(mailbox.row as usize).map_or(usize::MAX, |&start| start as usize);
+        self.delivered_marks.get(start.saturating_add(further)..).unwrap_or(&[])
     }
 
     /// The letters that `mailbox`'s owner received this tick.
@@ -66,6 +82,19 @@ impl Mail {
             (Some(&start), Some(&end)) => &self.delivered[start as usize..end as usize],
             _ => &[],
         }
+    }
+
+    /// The same, each with the conversation that it belongs to, if it belongs to one. Sooner read than
+    /// [`Conversations::inbox`], which brings the envelopes too.
+    pub fn inbox_with_conversations(
+        &self,
+        mailbox: Mailbox,
+    ) -> impl Iterator<Item = (&Message, Option<ConversationId>)> {
+        let marks = self.marks(mailbox);
+        self.inbox(mailbox).iter().enumerate().map(move |(place, message)| {
+            let mark = marks.get(place).filter(|mark| mark.envelope > 0);
+            (message, mark.map(|mark| mark.conversation))
+        })
     }
 
     /// All letters sent so far this tick, in the order of sending.
@@ -95,7 +124,7 @@ impl Mail {
     /// Every letter has its mark if any has one, and they are in order.
     fn complete(&mut self) {
         if !self.marks.is_empty() {
-            self.marks.resize(self.outgoing.len(), 0);
+            self.marks.resize(self.outgoing.len(), Mark::default());
         }
         if !self.in_order {
             self.put_in_order();
@@ -133,7 +162,7 @@ impl Mail {
         self.delivered.resize(total as usize, Message::default());
         self.delivered_marks.clear();
         if !self.marks.is_empty() {
-            self.delivered_marks.resize(total as usize, 0);
+            self.delivered_marks.resize(total as usize, Mark::default());
         }
         for (place, (message, &row)) in self.outgoing.iter().zip(&self.rows).enumerate().rev() {
             if row != u32::MAX {
@@ -156,7 +185,7 @@ impl Mail {
             self.outgoing.sort_by_key(|message| message.sender);
             return;
         }
-        let mut pairs: Vec<(Message, u32)> = self.outgoing.iter().copied().zip(self.marks.iter().copied()).collect();
+        let mut pairs: Vec<(Message, Mark)> = self.outgoing.iter().copied().zip(self.marks.iter().copied()).collect();
         pairs.sort_by_key(|pair| pair.0.sender);
         self.outgoing.clear();
         self.marks.clear();

@@ -12,6 +12,7 @@ mod domain;
 mod failure;
 mod held;
 mod history;
+mod kept;
 mod language;
 mod learn;
 mod limits;

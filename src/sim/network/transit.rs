@@ -10,6 +10,7 @@ use super::links::Links;
 use crate::base::{AgentId, Chance, Message, Purpose, Tick};
 use crate::scenario::NetworkSettings;
 use crate::sim::conversations::Conversations;
+use crate::sim::mail::Mark;
 
 const FATE: Purpose = Purpose::named("sim.network.fate");
 
@@ -21,7 +22,7 @@ const OUTSIDE: u32 = u32::MAX;
 struct Letter {
     message: Message,
     /// What stands behind it: while it waits or travels, an envelope that is held.
-    mark: u32,
+    mark: Mark,
     /// When the network got it: the tick after it was sent.
     posted: Tick,
     /// Which of its sender's letters of that tick it is, counted from 0.
@@ -103,7 +104,7 @@ impl Network {
         &mut self,
         now: Tick,
         outgoing: &mut Vec<Message>,
-        marks: &mut Vec<u32>,
+        marks: &mut Vec<Mark>,
         conversations: &mut Conversations,
     ) {
         conversations.forget_read();
@@ -121,7 +122,7 @@ impl Network {
         self.counts.delivered = arrived.len() as u64;
         self.counts.under_way += sent + self.counts.duplicated;
         self.counts.under_way -= self.counts.delivered + self.counts.dropped();
-        let any_marks = arrived.iter().any(|letter| letter.mark > 0);
+        let any_marks = arrived.iter().any(|letter| letter.mark.envelope > 0);
         outgoing.clear();
         marks.clear();
         for letter in &arrived {
@@ -152,7 +153,7 @@ impl Network {
     }
 
     /// New letters leave at once, join their sender's queue, or are dropped.
-    fn take_in(&mut self, outgoing: &[Message], marks: &[u32], post: &mut Post<'_>) {
+    fn take_in(&mut self, outgoing: &[Message], marks: &[Mark], post: &mut Post<'_>) {
         let mut number = 0;
         // Letters of this sender that have left, where none of them has to wait.
         let mut left = 0;
@@ -163,7 +164,7 @@ impl Network {
                 number = 0;
                 left = self.waiting.get(&message.sender).map_or(0, |queue| queue.left);
             }
-            let mark = marks.get(place).copied().unwrap_or(0);
+            let mark = marks.get(place).copied().unwrap_or_default();
             let mut letter = Letter { message, mark, posted: post.now, number, latency: 1 };
             // What one says to oneself does not go through the network.
             if message.sender == message.recipient {

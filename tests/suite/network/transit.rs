@@ -311,8 +311,8 @@ fn what_is_lost_is_sent_again_so_often_and_so_much_later() {
         counts[(waited / 4) as usize] += 1;
     }
     let sent = log(&simulation).written.iter().filter(|letter| others(letter)).count() as u64;
-    for (again, count) in counts.into_iter().enumerate() {
-        let probability = 0.7 * f64::powi(0.3, again as i32);
+    for (again, count) in (0..).zip(counts) {
+        let probability = 0.7 * f64::powi(0.3, again);
         assert!(deviations(count, sent, probability).abs() < 4.0, "{again}: {count} of {sent}");
     }
     let all = total(&simulation, "network_sent");

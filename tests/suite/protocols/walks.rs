@@ -44,7 +44,7 @@ fn a_request_is_agreed_to_and_done_or_ends_in_silence() {
     say(&mut conversation, &terms, 1, Performative::Agree, 0, 1);
     assert_eq!((conversation.state(), conversation.deadline()), ("agreed", Tick(4)));
     say(&mut conversation, &terms, 1, Performative::Inform, 0, 4);
-    assert_eq!(outcome(&conversation), &Outcome { ending: Ending::Done, awards: vec![award(1, 0, 0)], elected: None });
+    assert_eq!(outcome(&conversation), &Outcome { ending: Ending::Done, awards: award(1, 0, 0).into(), elected: None });
 
     let mut silent = open(&terms, 1);
     assert_eq!(silent.expire(Tick(1)), 0);
@@ -96,7 +96,7 @@ fn a_contract_goes_to_the_chosen_bidder_at_its_price() {
     say(&mut late, &terms, 1, Performative::Inform, 0, 3);
     late.expire(Tick(5));
     // One has done its part and is owed for it; the other was silent.
-    assert_eq!(outcome(&late), &Outcome { ending: Ending::Failed, awards: vec![award(1, 0, 40)], elected: None });
+    assert_eq!(outcome(&late), &Outcome { ending: Ending::Failed, awards: award(1, 0, 40).into(), elected: None });
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_dutch_auction_sells_to_whoever_takes_a_price_first() {
     assert_eq!(outcome(&conversation).awards, [award(0, 2, 45)]);
     let mut unsold = open(&terms, 2);
     unsold.expire(Tick(1));
-    assert_eq!(outcome(&unsold), &Outcome { ending: Ending::NoDeal, awards: vec![], elected: None });
+    assert_eq!(outcome(&unsold), &Outcome { ending: Ending::NoDeal, awards: vec![].into(), elected: None });
 }
 
 #[test]
