@@ -21,8 +21,19 @@ pub(super) struct Mark {
     pub conversation: ConversationId,
 }
 
-/// Set in the mark of a letter that came by a topic; the other bits are the topic's number. Other marks lead to envelopes.
-pub(super) const BY_TOPIC: u32 = 1 << 31;
+/// Set in the mark of a letter that came by a topic, below a bit that is not; the other bits are the topic's number. Other
+/// marks lead to envelopes.
+const BY_TOPIC: u32 = 1 << 30;
+
+/// The mark of a letter that comes by a topic.
+pub(super) fn mark_of_topic(topic: u16) -> u32 {
+    BY_TOPIC | u32::from(topic)
+}
+
+/// The topic by which a letter with this mark came, if it came by one.
+pub(super) fn topic_of_mark(mark: u32) -> Option<u16> {
+    (mark >> 30 == 1).then_some(mark as u16)
+}
 
 /// All letters of a tick. Inboxes are ordered by sender, then by the order in which that sender sent.
 #[derive(Resource, Debug, Default)]

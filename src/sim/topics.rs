@@ -4,7 +4,7 @@
 use bevy_ecs::resource::Resource;
 
 use super::components::{Agent, Mailbox, RoleId};
-use super::mail::{BY_TOPIC, Mail};
+use super::mail::{Mail, mark_of_topic, topic_of_mark};
 use super::sharing::Close;
 use crate::base::{AgentId, Message};
 use crate::protocols::{Refusal, Right, Rights, Subscriptions};
@@ -73,7 +73,7 @@ impl Topics {
         let marks = mail.marks(mailbox);
         mail.inbox(mailbox).iter().enumerate().map(move |(place, message)| {
             let mark = marks.get(place).copied().unwrap_or(0);
-            (message, (mark & BY_TOPIC != 0).then_some(TopicId((mark & !BY_TOPIC) as u16)))
+            (message, topic_of_mark(mark).map(TopicId))
         })
     }
 
@@ -125,7 +125,7 @@ impl Topics {
             self.subscriptions.keep(topic.0, |agent| close.directory.row(agent).is_some());
             let mut reached = 0_u64;
             for recipient in self.subscriptions.subscribers(topic.0).filter(|&recipient| recipient != agent) {
-                mail.send_marked(Message { sender: agent, recipient, ..letter }, BY_TOPIC | u32::from(topic.0));
+                mail.send_marked(Message { sender: agent, recipient, ..letter }, mark_of_topic(topic.0));
                 reached += 1;
             }
             self.published += 1;

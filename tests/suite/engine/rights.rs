@@ -61,7 +61,7 @@ fn observe(
 fn act(now: Res<Now>, mut agents: Query<(&Agent, &Choice, &Menu, &mut Reward)>, mut done: ResMut<Done>) {
     for (agent, choice, menu, mut reward) in &mut agents {
         reward.value = 1.0;
-        if agent.id.0 == 2 && now.tick.0 % 4 == 0 {
+        if agent.id.0 == 2 && now.tick.0.is_multiple_of(4) {
             reward.outcome = Outcome::Truncated;
         }
         let action = choice.action.expect("everyone decides");
@@ -206,8 +206,7 @@ fn learned(rights: &str) -> Vec<Learned> {
     };
     let (_, error) = run(&scenario(2, "", rights), &world(everything), Mind::Learning(Box::new(recorder)));
     assert_eq!(error, None);
-    let seen = seen.lock().expect("no test panics while it holds this").clone();
-    seen
+    seen.lock().expect("no test panics while it holds this").clone()
 }
 
 #[test]

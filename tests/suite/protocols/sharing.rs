@@ -221,7 +221,9 @@ proptest! {
             let refused = board.close(Tick(tick as u64), everyone).iter().filter(|one| one.result.is_err()).count();
             let keys: BTreeSet<u32> = round.iter().map(|one| one.1).collect();
             prop_assert_eq!(refused, round.len() - keys.len(), "one a key succeeds");
-            keys.iter().for_each(|key| *raised.entry(*key).or_default() += 1);
+            for key in keys {
+                *raised.entry(key).or_default() += 1;
+            }
         }
         for (key, count) in raised {
             let entry = board.read(0, key, 0).unwrap().unwrap();
