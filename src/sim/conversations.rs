@@ -9,9 +9,9 @@ use bevy_ecs::system::{Query, Res, ResMut};
 
 use super::boundaries::{Breach, Breaches};
 use super::components::{Agent, Mailbox};
-use super::held::{FIRST_HELD, HeldEnvelopes};
+use super::held::HeldEnvelopes;
 use super::kept::KeptConversations;
-use super::mail::{Mail, Mark};
+use super::mail::{BY_TOPIC, Mail, Mark};
 use super::now::{Now, Recording};
 use super::population::Directory;
 use super::rights::RoleRights;
@@ -165,6 +165,9 @@ impl Conversations {
     /// Keeps the envelope behind a letter that arrives later than at the next tick, and gives the mark by which it is then
     /// found.
     pub(super) fn hold(&mut self, mark: Mark) -> Mark {
+        if mark.topic().is_some() {
+            return mark;
+        }
         self.behind(mark).cloned().map_or(Mark::default(), |envelope| self.held.hold(envelope))
     }
 
@@ -291,8 +294,8 @@ impl Conversations {
     }
 
     fn post(&self, envelope: &Envelope, mail: &mut Mail) {
-        let place = u32::try_from(self.admitted.len() + 1).ok().filter(|&place| place < FIRST_HELD);
-        let place = place.expect("fewer than 2^31 messages in a tick");
+        let place = u32::try_from(self.admitted.len() + 1).ok().filter(|&place| place < BY_TOPIC);
+        let place = place.expect("fewer than 2^30 messages in a tick");
         let mark = Mark { envelope: place, conversation: envelope.conversation };
         let message = Message {
             sender: envelope.sender,

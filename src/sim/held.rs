@@ -4,7 +4,7 @@ use super::mail::Mark;
 use crate::protocols::Envelope;
 
 /// Set in the mark of a letter whose envelope is held.
-pub(super) const FIRST_HELD: u32 = 1 << 31;
+const FIRST_HELD: u32 = 1 << 31;
 
 /// Envelopes by the marks of their letters. A mark of 0 stands for no envelope, here as everywhere.
 #[derive(Debug, Default)]

@@ -21,18 +21,19 @@ pub(super) struct Mark {
     pub conversation: ConversationId,
 }
 
-/// Set in the mark of a letter that came by a topic, below a bit that is not; the other bits are the topic's number. Other
-/// marks lead to envelopes.
-const BY_TOPIC: u32 = 1 << 30;
+/// Set in the mark of a letter that came by a topic; the bits below are the topic's number. Other marks lead to envelopes.
+pub(super) const BY_TOPIC: u32 = 1 << 30;
 
-/// The mark of a letter that comes by a topic.
-pub(super) fn mark_of_topic(topic: u16) -> u32 {
-    BY_TOPIC | u32::from(topic)
-}
+impl Mark {
+    /// The mark of a letter that came by a topic.
+    pub fn by_topic(topic: u16) -> Self {
+        Self { envelope: BY_TOPIC | u32::from(topic), ..Self::default() }
+    }
 
-/// The topic by which a letter with this mark came, if it came by one.
-pub(super) fn topic_of_mark(mark: u32) -> Option<u16> {
-    (mark >> 30 == 1).then_some(mark as u16)
+    /// The topic that a letter with this mark came by.
+    pub fn topic(self) -> Option<u16> {
+        (self.envelope >> 16 == BY_TOPIC >> 16).then_some(self.envelope as u16)
+    }
 }
 
 /// All letters of a tick. Inboxes are ordered by sender, then by the order in which that sender sent.
@@ -103,7 +104,7 @@ impl Mail {
     ) -> impl Iterator<Item = (&Message, Option<ConversationId>)> {
         let marks = self.marks(mailbox);
         self.inbox(mailbox).iter().enumerate().map(move |(place, message)| {
-            let mark = marks.get(place).filter(|mark| mark.envelope > 0);
+            let mark = marks.get(place).filter(|mark| mark.envelope > 0 && mark.topic().is_none());
             (message, mark.map(|mark| mark.conversation))
         })
     }

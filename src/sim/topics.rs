@@ -4,7 +4,7 @@
 use bevy_ecs::resource::Resource;
 
 use super::components::{Agent, Mailbox, RoleId};
-use super::mail::{Mail, mark_of_topic, topic_of_mark};
+use super::mail::{Mail, Mark};
 use super::sharing::Close;
 use crate::base::{AgentId, Message};
 use crate::protocols::{Refusal, Right, Rights, Subscriptions};
@@ -72,8 +72,8 @@ impl Topics {
     pub fn inbox(mail: &Mail, mailbox: Mailbox) -> impl Iterator<Item = (&Message, Option<TopicId>)> {
         let marks = mail.marks(mailbox);
         mail.inbox(mailbox).iter().enumerate().map(move |(place, message)| {
-            let mark = marks.get(place).copied().unwrap_or(0);
-            (message, topic_of_mark(mark).map(TopicId))
+            let mark = marks.get(place).copied().unwrap_or_default();
+            (message, mark.topic().map(TopicId))
         })
     }
 
@@ -125,7 +125,7 @@ impl Topics {
             self.subscriptions.keep(topic.0, |agent| close.directory.row(agent).is_some());
             let mut reached = 0_u64;
             for recipient in self.subscriptions.subscribers(topic.0).filter(|&recipient| recipient != agent) {
-                mail.send_marked(Message { sender: agent, recipient, ..letter }, mark_of_topic(topic.0));
+                mail.send_marked(Message { sender: agent, recipient, ..letter }, Mark::by_topic(topic.0));
                 reached += 1;
             }
             self.published += 1;
