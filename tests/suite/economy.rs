@@ -304,7 +304,11 @@ fn an_estimate_is_what_the_run_takes() {
         let whole = estimate(scenario, &[&ticks[..], &["--pilot", "1000000"]].concat());
         assert_eq!(metered(&whole["models"][0]), taken, "{name}");
         assert_eq!(whole["models"][0]["calls"], calls, "{name}");
-        // With few, it is near: within a tenth where answers do not change much of what is asked.
+        // With few, it is near: within a tenth where answers do not change much of what is asked. Among negotiators each
+        // price that a model names is in the next request.
+        if name == "negotiation" {
+            continue;
+        }
         let rough = estimate(scenario, &[&ticks[..], &["--pilot", "32"]].concat());
         for (estimated, taken) in metered(&rough["models"][0]).into_iter().zip(taken) {
             assert!((estimated as f64 / taken as f64 - 1.0).abs() < 0.1, "{name}: {rough} for {taken}");
