@@ -310,13 +310,10 @@ fn what_cannot_be_audited_is_told() {
     let many = out.path().join("many.toml");
     let mut scenario = String::from("name = \"many\"\nticks = 5\n[domain]\nkind = \"reference\"\n");
     let names: Vec<String> = (0..7).map(|number| format!("p{number}")).collect();
-    for name in &names {
-        scenario += &format!("[policy.{name}]\nkind = \"random\"\n");
-    }
-    for group in ["a", "b", "c"] {
-        scenario +=
-            &format!("[[agents]]\nrole = \"bar\"\nname = \"{group}\"\npolicy = \"p0\"\ncompare = {:?}\n", &names[1..]);
-    }
+    scenario.extend(names.iter().map(|name| format!("[policy.{name}]\nkind = \"random\"\n")));
+    let group =
+        |name| format!("[[agents]]\nrole = \"bar\"\nname = \"{name}\"\npolicy = \"p0\"\ncompare = {:?}\n", &names[1..]);
+    scenario.extend(["a", "b", "c"].map(group));
     fs::write(&many, scenario).unwrap();
     let (_, stderr, code) =
         said(&llmagentos(&["audit", text(&many), "--quiet", "--budget", "0", "--out", text(out.path())]));

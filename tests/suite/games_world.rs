@@ -23,9 +23,8 @@ fn scenario(ticks: u64, groups: &[(&str, &str, u32, &str)], rest: &str) -> Scena
 fn text(ticks: u64, groups: &[(&str, &str, u32, &str)], rest: &str) -> String {
     let mut text = format!("name = \"games\"\nticks = {ticks}\nseed = 3\n");
     for (role, name, count, policy) in groups {
-        text.push_str(&format!(
-            "[[agents]]\nrole = \"{role}\"\nname = \"{name}\"\ncount = {count}\npolicy = \"{policy}\"\n"
-        ));
+        text += &["[[agents]]\nrole = \"", role, "\"\nname = \"", name, "\"\n"].concat();
+        text += &[&format!("count = {count}\npolicy = \""), *policy, "\"\n"].concat();
     }
     text + rest
 }
@@ -37,10 +36,11 @@ fn minds(scenario: &Scenario) -> Vec<(String, Mind)> {
     let mind = |(name, section): (&String, &llmagentos::scenario::Section)| {
         let (kind, space) = (section.kind(), &spaces[name]);
         let fixed = RULES.iter().find(|rule| rule.kind.name == kind).map(|rule| (rule.build)(section, space));
-        let mind = fixed.map(|policy| policy.map(Mind::Fixed)).unwrap_or_else(|| {
+        let learns = || {
             let algorithm = ALGORITHMS.iter().find(|algorithm| algorithm.kind.name == kind).expect("a known kind");
             (algorithm.build)(section, space).map(Mind::Learning)
-        });
+        };
+        let mind = fixed.map_or_else(learns, |policy| policy.map(Mind::Fixed));
         (name.clone(), mind.unwrap_or_else(|error| panic!("{error:?}")))
     };
     scenario.policies.iter().map(mind).collect()
@@ -126,7 +126,7 @@ fn poker(classic: &str, first: &str, second: &str) -> Scenario {
     scenario(10, &groups, &rest)
 }
 
-/// OpenSpiel 1.6's figures of its own CFR and CFR+ solvers, in `data/games/cfr_kuhn.json` (see SOURCES.md there); what
+/// `OpenSpiel` 1.6's figures of its own CFR and CFR+ solvers, in `data/games/cfr_kuhn.json` (see SOURCES.md there); what
 /// agents do is asked of the policy, observation by observation.
 #[test]
 fn agents_that_play_by_cfr_are_as_far_from_equilibrium_as_published() {
@@ -464,7 +464,10 @@ fn learners_who_count_the_others_payoff_cooperate() {
         text.replace("policy = \"one\"\n", "policy = \"one\"\nreward = { terms = { payoff = 1.0, others = 1.0 } }\n");
     text =
         text.replace("policy = \"two\"\n", "policy = \"two\"\nreward = { terms = { payoff = 1.0, others = 1.0 } }\n");
-    text.push_str(&format!("[policy.one]\n{learner}\n[policy.two]\n{learner}\n[domain]\nkind = \"games\"\n[domain.games.game]\nclassic = \"prisoners_dilemma\"\n"));
+    let rest = format!(
+        "[policy.one]\n{learner}\n[policy.two]\n{learner}\n[domain]\nkind = \"games\"\n[domain.games.game]\nclassic = \"prisoners_dilemma\"\n"
+    );
+    text += &rest;
     let scenario = Scenario::parse("games.toml", &text, &[]).unwrap_or_else(|error| panic!("{error:?}"));
     check_scenario(&scenario).unwrap_or_else(|error| panic!("{error:?}"));
     let simulation = run(&scenario);

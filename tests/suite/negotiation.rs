@@ -103,7 +103,7 @@ fn perfect_bargainers_agree_at_once_on_the_shares_of_backward_induction() {
         let table = sessions(&scenario(1, &domain, [&list, &list]));
         assert!(table.rows.len() > 15, "{}", table.rows.len());
         // Without a grid wₙ = (1 − (−δ)ⁿ) / (1 + δ), from wₙ = 1 − δ wₙ₋₁ and w₁ = 1 (Ståhl 1972; Rubinstein 1982 for n → ∞).
-        let exact = (1.0 - (-0.5_f64).powi(offers_max as i32)) / 1.5;
+        let exact = (1.0 - (-0.5_f64).powi(offers_max.cast_signed())) / 1.5;
         assert!((f64::from(kept) / 10.0 - exact).abs() < 0.1, "{kept} tenths and {exact}");
         for (row, opener) in table.texts("opener").iter().enumerate() {
             let keeps = table.numbers(&format!("{opener}_payoff"))[row];
@@ -314,7 +314,7 @@ fn negotiations_that_cannot_be_are_refused() {
     ] {
         let (_, stderr, code) = said(&llmagentos(&["check", BARGAIN, "--set", set]));
         assert_eq!(code, 2, "{set}: {stderr}");
-        assert!(stderr.replace("\n", " ").contains(problem), "{set}: {stderr}");
+        assert!(stderr.replace('\n', " ").contains(problem), "{set}: {stderr}");
     }
     // Without a model nobody can name a price.
     let text = scenario(1, &format!("{SURE}\namounts = \"model\""), ["kind = \"random\"", "kind = \"random\""]);

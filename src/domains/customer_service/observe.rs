@@ -106,7 +106,7 @@ pub fn hand_in_observations(
 }
 
 fn read(desk: &mut Desk, customer: &mut Customer, probabilities: &[f64], weight: f64) {
-    let guess = desk.read(&mut customer.file, probabilities, weight);
+    let guess = customer.file.read(probabilities, weight);
     if customer.first_guess.is_none() {
         customer.first_guess = Some(guess);
         desk.now.first_guesses += 1;

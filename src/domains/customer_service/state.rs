@@ -40,6 +40,18 @@ pub struct CaseFile {
     pub messages: u32,
 }
 
+impl CaseFile {
+    /// Adds what a reading says, with the weight that it has for the policy it was read for, and gives the reader's likeliest
+    /// intent (the first of equals).
+    pub fn read(&mut self, probabilities: &[f64], weight: f64) -> Intent {
+        for intent in Intent::ALL {
+            self.evidence[intent as usize] += weight * probabilities[intent as usize].max(PROBABILITY_MIN).ln();
+        }
+        self.readings += 1;
+        likeliest(|intent| probabilities[intent as usize])
+    }
+}
+
 /// A customer. Written in Act (what they say), Advance (where they stand).
 #[derive(Component, Clone, Debug)]
 pub struct Customer {
@@ -277,15 +289,6 @@ impl Desk {
         }
         crate::base::softmax_in_place(&mut weights);
         weights
-    }
-
-    /// Adds what a reading says, with the weight it has for whose policy it was read, to a file, and gives the reader's likeliest intent (the first of equals).
-    pub fn read(&self, file: &mut CaseFile, probabilities: &[f64], weight: f64) -> Intent {
-        for intent in Intent::ALL {
-            file.evidence[intent as usize] += weight * probabilities[intent as usize].max(PROBABILITY_MIN).ln();
-        }
-        file.readings += 1;
-        likeliest(|intent| probabilities[intent as usize])
     }
 
     /// The likeliest intent and its probability; `None` when all are excluded.

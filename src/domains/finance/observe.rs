@@ -85,6 +85,7 @@ fn weighted(probabilities: [f64; 3], weight: f64) -> [f64; 3] {
 }
 
 /// Readings become numbers; whoever has something to decide gets an observation.
+#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 pub fn hand_in_observations(
     now: Res<Now>,
     directory: Res<Directory>,

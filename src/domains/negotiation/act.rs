@@ -39,6 +39,7 @@ impl Speakers {
 }
 
 /// Choices become messages; where a model says the price or the words, it is asked now.
+#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 pub fn prepare_messages(
     now: Res<Now>,
     directory: Res<Directory>,

@@ -47,7 +47,12 @@ const MISTAKES: &[Mistake] = &[
         &["`policy.front.state[0]` has no key `featur`"],
         &["did you mean `feature`?"],
     ),
-    mistake(("kind = \"random\"", "kind = \"random\"\nspeed = 1"), (29, 1), &["no key `speed`"], &["`reader`, `speaker`"]),
+    mistake(
+        ("kind = \"random\"", "kind = \"random\"\nspeed = 1"),
+        (29, 1),
+        &["no key `speed`"],
+        &["`reader`, `speaker`"],
+    ),
     // Missing.
     mistake(("ticks = 4000\n", ""), (1, 1), &["lacks the key `ticks`"], &["a whole number from 1 to 1000000000"]),
     mistake(("role = \"service\"\n", ""), (8, 1), &["`agents.front` lacks the key `role`"], &["a name"]),

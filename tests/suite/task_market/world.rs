@@ -53,6 +53,7 @@ fn without_conversations_everything_that_is_bid_paid_and_learned_is_the_same() {
 }
 
 #[test]
+#[expect(clippy::float_cmp, reason = "all of them are whole numbers, far below 2^53")]
 fn conversations_are_whole_and_letters_tell_what_is_paid() {
     let out = TempDir::new().unwrap();
     // 39 rounds and the tick in which the last work is reported.
@@ -98,6 +99,7 @@ fn open_at_end(metrics: &BTreeMap<String, Vec<String>>) -> f64 {
 }
 
 #[test]
+#[expect(clippy::float_cmp, reason = "all of them are whole numbers, far below 2^53")]
 fn markets_have_the_same_tasks_and_costs() {
     let out = TempDir::new().unwrap();
     let group =
