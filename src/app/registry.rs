@@ -159,7 +159,7 @@ pub fn check_scenario(scenario: &Scenario) -> Result<(), ScenarioError> {
     check_rights(scenario, domain)?;
     check_rewards(scenario, domain, &minds)?;
     domain.data(&scenario.domain)?;
-    check_network(scenario, network_file(scenario)?.as_deref())
+    check_network(scenario, domain, network_file(scenario)?.as_deref())
 }
 
 /// The file that lists the links of a scenario's network, if it names one.

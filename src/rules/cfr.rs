@@ -93,15 +93,26 @@ impl CfrPolicy {
         sets.collect()
     }
 
-    /// How likely each action is; even odds where what is seen is no situation of the game.
+    /// How likely each action is, of those that are legal; even odds where what is seen is no situation of the game, or all
+    /// that the strategy would do there is withheld.
     fn mixture(&self, features: &[f32], legal: LegalActions) -> Vec<f64> {
         let strategy = self.strategy.get_or_init(|| self.solve());
-        strategy.get(&key(features)).cloned().unwrap_or_else(|| {
-            let odds = |place: usize| {
-                if legal.allows(Action(place as u16)) { 1.0 / f64::from(legal.count()) } else { 0.0 }
-            };
-            (0..self.poker.actions().len()).map(odds).collect()
-        })
+        let is_legal = |place: usize| legal.allows(Action(place as u16));
+        let known = strategy.get(&key(features)).filter(|known| {
+            let withheld = |place: usize| known[place] > 0.0 && !is_legal(place);
+            !(0..known.len()).any(withheld) || (0..known.len()).any(|place| known[place] > 0.0 && is_legal(place))
+        });
+        let Some(known) = known else {
+            let odds = |place: usize| if is_legal(place) { 1.0 / f64::from(legal.count()) } else { 0.0 };
+            return (0..self.poker.actions().len()).map(odds).collect();
+        };
+        let mut mixture = known.clone();
+        if (0..known.len()).any(|place| known[place] > 0.0 && !is_legal(place)) {
+            mixture.iter_mut().enumerate().filter(|(place, _)| !is_legal(*place)).for_each(|(_, odds)| *odds = 0.0);
+            let sum: f64 = mixture.iter().sum();
+            mixture.iter_mut().for_each(|odds| *odds /= sum);
+        }
+        mixture
     }
 }
 

@@ -147,9 +147,13 @@ impl Concession {
 
     fn act(&self, features: &[f32], legal: LegalActions) -> Action {
         let conceded = self.conceded(f64::from(features[self.time]));
-        let legal_levels = self.levels.iter().filter(|level| legal.allows(level.1));
-        // Of two equally near levels the lower.
-        let next = legal_levels.min_by(|left, right| (left.0 - conceded).abs().total_cmp(&(right.0 - conceded).abs()));
+        let legal_levels = || self.levels.iter().filter(|level| legal.allows(level.1));
+        // Of two equally near levels the lower; none beyond the most, unless there is no other.
+        let near = |left: &&(f64, Action), right: &&(f64, Action)| {
+            (left.0 - conceded).abs().total_cmp(&(right.0 - conceded).abs())
+        };
+        let allowed = legal_levels().filter(|level| level.0 <= self.settings.most + SLACK);
+        let next = allowed.min_by(near).or_else(|| legal_levels().min_by(near));
         let willing = next.map_or(conceded, |level| level.0);
         match next {
             _ if legal.allows(self.accept) && f64::from(features[self.asked]) <= willing + SLACK => self.accept,

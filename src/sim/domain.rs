@@ -116,6 +116,11 @@ pub trait Domain: Sync {
         LanguageParts::default()
     }
 
+    /// How many agents of its own it brings into the world at the start, behind those that groups declare.
+    fn agents_of_its_own(&self, _scenario: &Scenario) -> u32 {
+        0
+    }
+
     /// The traits of personas that it reads for agents of a role.
     fn traits(&self, _role: &str) -> &'static [TraitSpec] {
         &[]

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::settings::GameSettings;
+use crate::games::profile_count;
 
 /// What a file says beside the payoffs that does not matter to play: where a learning rule starts, and what a solver is
 /// expected to find.
@@ -53,7 +54,7 @@ fn of(mut object: Map<String, Value>, given: &GameSettings) -> Result<GameSettin
     let mut payoffs = None;
     if let Some(arrays) = file.payoffs {
         let found = match &shape {
-            Some(shape) => vec![shape.iter().product::<usize>()],
+            Some(shape) => vec![profile_count(shape).map_err(|error| error.to_string())?],
             None => nesting(arrays.first(), arrays.len()),
         };
         let mut flat = Vec::with_capacity(arrays.len());

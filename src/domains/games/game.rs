@@ -195,6 +195,9 @@ fn from_file(given: &GameSettings) -> Result<Option<GameSettings>, Wrong> {
     read.map(Some).map_err(|problem| wrong("path", format!("{path} {problem}"), "docs/GAMES.md has the format"))
 }
 
+/// The largest payoff, either side of zero: the sum of a few still is a number in single precision.
+const PAYOFF_MAX: f64 = 1e30;
+
 /// The rules, and the names of the actions where the game is a classic.
 fn rules(settings: &GameSettings) -> Result<(Rules, Option<&'static [&'static str]>), Wrong> {
     let given: Vec<&str> =
@@ -244,6 +247,13 @@ fn rules(settings: &GameSettings) -> Result<(Rules, Option<&'static [&'static st
     if let Some(most) = game.actions().iter().find(|count| **count > ACTIONS_MAX) {
         let key = if settings.payoffs.is_some() { "shape" } else { "A" };
         return Err(wrong(key, format!("a player has {most} actions"), format!("a menu has at most {ACTIONS_MAX}")));
+    }
+    let largest =
+        (0..game.players()).flat_map(|player| game.payoffs(player)).fold(0.0, |most: f64, one| most.max(one.abs()));
+    if largest > PAYOFF_MAX {
+        let key = if settings.payoffs.is_some() { "payoffs" } else { "A" };
+        let help = format!("give payoffs of size at most {PAYOFF_MAX:e}: rewards are kept in single precision");
+        return Err(wrong(key, format!("there is a payoff of size {largest:e}"), help));
     }
     Ok((Rules::Matrix(game), None))
 }

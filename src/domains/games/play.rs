@@ -25,7 +25,9 @@ fn open(place: usize, table: &mut Table, laid: &Laid, chance: Chance) {
     table.payoffs = None;
     let (Standing::Node(node), Some(tree)) = (&mut table.standing, &laid.tree) else { return };
     while let Stage::Chance(odds) = tree.stage(*node) {
-        let mut left: f64 = chance.keyed(DEAL, (place as u64) << 32 | *node as u64, table.begun).random();
+        // The same card for all comes whatever the players did before it.
+        let deal = u64::from(*node != 0);
+        let mut left: f64 = chance.keyed(DEAL, (place as u64) << 32 | deal, table.begun).random();
         let falls = |odds: &f64| {
             left -= odds;
             left < 0.0

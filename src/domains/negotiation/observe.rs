@@ -32,6 +32,7 @@ pub fn take_in_letters(
         party.saying = None;
         if begins {
             (party.own, party.other, party.other_before, party.offered) = (None, None, None, 0);
+            party.heard = None;
             if party.sells == session.seller_opens {
                 party.turn = Turn::Opens;
             }
@@ -39,11 +40,14 @@ pub fn take_in_letters(
         let partner = session.other(agent.id);
         for (letter, envelope) in conversations.inbox(&mail, *mailbox) {
             let Some(envelope) = envelope.filter(|_| letter.sender == partner) else { continue };
-            if session.conversation != Some(envelope.conversation) {
+            // Over a network a letter may come twice, or behind one that was sent after it.
+            let is_news = party.heard.is_none_or(|heard| envelope.tick > heard);
+            if session.conversation != Some(envelope.conversation) || !is_news {
                 continue;
             }
             if let (Performative::Propose, Content::Offer { amount, .. }) = (envelope.performative, &envelope.content) {
                 (party.other_before, party.other) = (party.other, Some(*amount));
+                party.heard = Some(envelope.tick);
                 party.turn = Turn::Answers(envelope.conversation);
             }
         }

@@ -157,6 +157,8 @@ pub struct Party {
     pub other: Option<i64>,
     /// The one before that.
     pub other_before: Option<i64>,
+    /// When the last offer that reached it was made.
+    pub heard: Option<Tick>,
     /// What it is about to say.
     pub saying: Option<Saying>,
     /// Offers made since it was last paid.

@@ -55,7 +55,8 @@ pub fn propose(
         let Ok((choice, mut bidder)) = bidders.get_mut(entity) else { continue };
         let Some(action) = choice.action else { continue };
         let market = &mut markets[bidder.market];
-        for (task, &cost) in round.costs[bidder.place].iter().enumerate() {
+        for task in std::mem::take(&mut bidder.called) {
+            let cost = round.costs[bidder.place][task];
             let reserve = i64::from(settings.reserve);
             let amount = asks[action.index()].amount(cost, reserve);
             if let Some(amount) = amount {

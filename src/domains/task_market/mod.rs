@@ -96,6 +96,11 @@ impl Domain for TaskMarket {
         section.settings::<TaskMarketSettings>().map(|_| Vec::new())
     }
 
+    fn agents_of_its_own(&self, scenario: &Scenario) -> u32 {
+        // A dispatcher for each market.
+        scenario.domain.settings::<TaskMarketSettings>().map_or(0, |settings| settings.markets.len() as u32)
+    }
+
     fn tables(&self) -> Vec<TableSpec> {
         vec![
             TableSpec { name: "metrics", about: "a tick", columns: record::METRICS.to_vec() },

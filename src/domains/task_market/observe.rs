@@ -63,26 +63,37 @@ pub fn hand_in_observations(
     directory: Res<Directory>,
     hall: Res<Hall>,
     mut observations: ResMut<Observations>,
-    bidders: Query<(&Agent, &PolicySlot, &Mailbox, &Bidder)>,
+    mut bidders: Query<(&Agent, &PolicySlot, &Mailbox, &mut Bidder)>,
 ) {
     if Step::of(now.tick) != Step::Bid {
         return;
     }
     for &(_, entity) in directory.alive() {
-        let Ok((agent, slot, mailbox, bidder)) = bidders.get(entity) else { continue };
-        let called = |envelope: &Envelope| envelope.performative == Performative::CallForProposal;
-        let calls = conversations.inbox(&mail, *mailbox).filter(|letter| letter.1.is_some_and(called)).count();
-        if hall.terms.is_some() && calls == 0 {
+        let Ok((agent, slot, mailbox, mut bidder)) = bidders.get_mut(entity) else { continue };
+        bidder.called.clear();
+        if hall.terms.is_some() {
+            // Over a network a call may be lost, come twice, or come when its round is over.
+            let about = &hall.markets[bidder.market].conversations;
+            let is_call = |envelope: &&Envelope| envelope.performative == Performative::CallForProposal;
+            let calls = conversations.inbox(&mail, *mailbox).filter_map(|letter| letter.1.filter(is_call));
+            let tasks = calls.filter_map(|call| about.iter().position(|&known| known == call.conversation));
+            bidder.called.extend(tasks);
+            bidder.called.sort_unstable();
+            bidder.called.dedup();
+        } else {
+            bidder.called = (0..hall.round.costs[bidder.place].len()).collect();
+        }
+        if bidder.called.is_empty() {
             continue;
         }
-        let features = see(&hall, bidder);
+        let features = see(&hall, &bidder);
         let legal = LegalActions::all(hall.asks.len());
         observations.push(agent.id, entity, *slot, &features, legal, TextId::EMPTY);
     }
 }
 
 fn see(hall: &Hall, bidder: &Bidder) -> [f32; FEATURES.len()] {
-    let costs = &hall.round.costs[bidder.place];
+    let costs: Vec<i64> = bidder.called.iter().map(|&task| hall.round.costs[bidder.place][task]).collect();
     let CostSettings { least, greatest } = hall.settings.costs;
     let width = f64::from(greatest - least).max(1.0);
     let share = |cost: f64| ((cost - f64::from(least)) / width) as f32;

@@ -214,6 +214,8 @@ pub struct Bidder {
     pub place: usize,
     /// Whether it was awarded a task in the last round that was settled.
     pub won: bool,
+    /// The tasks of the round that it was called for.
+    pub called: Vec<usize>,
     /// Over all its rounds; of welfare it has no part.
     pub sums: Sums,
 }

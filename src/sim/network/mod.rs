@@ -9,7 +9,7 @@ mod transit;
 pub use links::{LINKS_MAX, Links, NetworkProblem, check_links};
 pub(super) use transit::Network;
 
-use super::domain::BuildError;
+use super::domain::{BuildError, Domain};
 use super::population::Population;
 use crate::base::Chance;
 use crate::record::{Column, Value};
@@ -92,14 +92,15 @@ fn invalid(scenario: &Scenario, problem: NetworkProblem) -> ScenarioError {
     scenario.invalid(&format!("network.{}", problem.key), problem.message, problem.help)
 }
 
-/// Checks that the network fits the groups of a scenario; `edges` is the file that it names, if it names one. What a world
-/// that brings other agents does to it shows when the simulation is built.
+/// Checks that the network fits the agents with which a scenario begins; `edges` is the file that it names, if it names one.
 ///
 /// # Errors
 /// At the key that does not fit; a bad line of the file, with its number.
-pub fn check_network(scenario: &Scenario, edges: Option<&[u8]>) -> Result<(), ScenarioError> {
+pub fn check_network(scenario: &Scenario, domain: &dyn Domain, edges: Option<&[u8]>) -> Result<(), ScenarioError> {
     let Some(settings) = &scenario.network else { return Ok(()) };
-    let members = settings.members(scenario);
+    // Of roles that are named, groups have all agents.
+    let others = if settings.roles.is_empty() { domain.agents_of_its_own(scenario) } else { 0 };
+    let members = settings.members(scenario).saturating_add(others);
     check_links(settings, members).map_err(|problem| invalid(scenario, problem))?;
     // Which numbers the agents of some roles have is known to the world alone.
     if settings.topology == Topology::Edges && settings.roles.is_empty() {

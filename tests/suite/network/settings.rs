@@ -1,6 +1,6 @@
 //! `[network]` in a scenario: defaults, overrides, the resolved form, and mistakes.
 
-use llmagentos::app::kinds;
+use llmagentos::app::{domain_of, kinds};
 use llmagentos::scenario::{NetworkSettings, Override, Scenario, ScenarioError, Topology};
 use llmagentos::sim::check_network;
 
@@ -11,7 +11,7 @@ fn parse(network: &str, overrides: &[&str]) -> Result<Scenario, ScenarioError> {
     let overrides: Vec<Override> =
         overrides.iter().map(|text| Override::parse(text).expect("a sound override")).collect();
     let scenario = Scenario::parse("net.toml", &format!("{HEAD}\n{network}"), &overrides)?;
-    check_network(&scenario, Some(b"from,to\n0,1\n1,12\n"))?;
+    check_network(&scenario, domain_of(&scenario)?, Some(b"from,to\n0,1\n1,12\n"))?;
     Ok(scenario)
 }
 
