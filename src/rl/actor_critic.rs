@@ -6,7 +6,7 @@
 
 mod policy;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rand::RngExt;
 
@@ -23,6 +23,7 @@ use super::normalise::{Moments, ReturnScale};
 use super::objective::{Shares, advantages, explained_variance, mean_and_deviation, surrogate};
 use super::optimiser::{Adam, clipping};
 use super::plan::{Enough, Plan};
+use super::policy_network::PolicyNetwork;
 use super::prior::{self, Advice, Pull};
 use crate::base::{
     Action, Chance, LearnError, LearnStats, Learner, LimitState, Outcome, Policy, PolicyFile, PolicyFileError, Purpose,
@@ -136,7 +137,7 @@ impl ActorCritic {
         let published = Published {
             plan: Arc::clone(&plan),
             space: space.clone(),
-            network: OnceLock::new(),
+            network: PolicyNetwork::of(None),
             moments: moments.clone(),
             greedy: !plan.learn,
             pull: plan.advice.as_ref().map_or(Pull::default(), |advice| advice.pull(0)),
@@ -195,12 +196,9 @@ impl ActorCritic {
     }
 
     fn publication(&self, greedy: bool) -> Published {
-        let network = OnceLock::new();
+        let network = PolicyNetwork::of(self.brain.as_ref().map(|brain| &*brain.networks[0]));
         // What advice counts stays as it is while a rollout is gathered, and so it does where one is loaded.
         let decided = self.counts.transitions - self.rollout.len() as u64;
-        if let Some(brain) = &self.brain {
-            network.get_or_init(|| brain.networks[0].clone());
-        }
         Published {
             plan: Arc::clone(&self.plan),
             space: self.space.clone(),

@@ -13,7 +13,7 @@ mod examples;
 mod settings;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rand::RngExt;
 
@@ -22,6 +22,7 @@ use super::checks::{array, check_finite, check_head, head};
 use super::network::{Trace, Worker, over_chunks};
 use super::objective::Shares;
 use super::optimiser::{Adam, clipping};
+use super::policy_network::PolicyNetwork;
 use super::prior::likeliest;
 use crate::base::{
     Action, AgentId, Chance, DecisionBatch, LearnError, LearnStats, Learner, LegalActions, Outcome, Policy,
@@ -65,8 +66,7 @@ fn answer(odds: &[f32], legal: LegalActions) -> (Action, f32) {
 struct Published {
     settings: Arc<DistilledSettings>,
     space: Space,
-    /// Filled at the first decision where nothing was learned or loaded before.
-    network: OnceLock<Box<dyn Approximator>>,
+    network: PolicyNetwork,
     /// Whether it may answer alone where it is sure.
     trusted: bool,
     /// Whether it answers alone everywhere.
@@ -76,7 +76,7 @@ struct Published {
 impl Published {
     /// The outputs for all rows, [`Approximator::stride`] numbers each.
     fn outputs(&self, decisions: &DecisionBatch<'_>) -> (Vec<f32>, usize) {
-        let network = self.network.get_or_init(|| begin(&self.settings, &self.space, decisions.chance));
+        let network = self.network.in_run(decisions.chance, || begin(&self.settings, &self.space, decisions.chance));
         let mut trace = Trace::default();
         (network.forward(decisions.features, decisions.agents.len(), &mut trace).to_vec(), network.stride())
     }
@@ -178,7 +178,7 @@ impl Distilled {
         let published = Published {
             settings: Arc::clone(&settings),
             space: space.clone(),
-            network: OnceLock::new(),
+            network: PolicyNetwork::of(None),
             trusted: false,
             alone: !settings.learn,
         };
@@ -205,10 +205,7 @@ impl Distilled {
     }
 
     fn publication(&self, alone: bool) -> Published {
-        let network = OnceLock::new();
-        if let Some(brain) = &self.brain {
-            network.get_or_init(|| brain.network.clone());
-        }
+        let network = PolicyNetwork::of(self.brain.as_ref().map(|brain| &*brain.network));
         let (settings, space) = (Arc::clone(&self.settings), self.space.clone());
         Published { settings, space, network, trusted: self.is_trusted(), alone }
     }

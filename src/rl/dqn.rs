@@ -14,7 +14,7 @@ mod policy;
 mod settings;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rand::RngExt;
 
@@ -26,6 +26,7 @@ use super::experience::Experience;
 use super::network::{Worker, over_chunks};
 use super::normalise::Moments;
 use super::optimiser::{Adam, clipping};
+use super::policy_network::PolicyNetwork;
 use super::replay::{Priorities, memory_bytes};
 use crate::base::{
     AgentId, Chance, LearnError, LearnStats, Learner, LegalActions, Outcome, Policy, PolicyFile, PolicyFileError,
@@ -126,7 +127,7 @@ impl Dqn {
         let published = Published {
             settings: Arc::clone(&settings),
             space: space.clone(),
-            network: OnceLock::new(),
+            network: PolicyNetwork::of(None),
             moments: None,
             greedy: !settings.learn,
         };
@@ -152,11 +153,8 @@ impl Dqn {
     }
 
     fn publication(&self, greedy: bool) -> Published {
-        let network = OnceLock::new();
-        if let Some(brain) = &self.brain {
-            let deployed = self.average.as_ref().filter(|_| greedy);
-            network.get_or_init(|| deployed.unwrap_or(&brain.network).clone());
-        }
+        let deployed = self.average.as_ref().filter(|_| greedy);
+        let network = PolicyNetwork::of(self.brain.as_ref().map(|brain| &**deployed.unwrap_or(&brain.network)));
         Published {
             settings: Arc::clone(&self.settings),
             space: self.space.clone(),

@@ -23,8 +23,9 @@ use crate::base::{
     PolicyFileError, Space, TensorData, TransitionBatch,
 };
 
-/// Weights of policies that were asked before their agents' first transitions came in; drawn once.
-type Fresh = Arc<Mutex<BTreeMap<AgentId, Arc<[f32]>>>>;
+/// Weights of policies that were asked before their agents' first transitions came in; drawn once in each run, whose chance
+/// stands beside them: simulations may share a policy.
+type Fresh = Arc<Mutex<Vec<(Chance, BTreeMap<AgentId, Arc<[f32]>>)>>>;
 
 /// Many learners with networks of their own.
 pub struct Independent {
@@ -103,9 +104,14 @@ impl Independent {
             let member = self.member(slot);
             self.members.insert(agent, member);
         }
+        self.forget_fresh(&new);
+    }
+
+    /// What was drawn for these before they learned is no longer asked for.
+    fn forget_fresh(&self, agents: &[AgentId]) {
         let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        for agent in &new {
-            fresh.remove(agent);
+        for (_, known) in fresh.iter_mut() {
+            known.retain(|agent, _| !agents.contains(agent));
         }
     }
 
@@ -261,7 +267,7 @@ impl Learner for Independent {
     }
 
     fn leave(&mut self, agent: AgentId) {
-        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).remove(&agent);
+        self.forget_fresh(&[agent]);
         if self.members.contains_key(&agent) {
             self.leaving.insert(agent);
         }
@@ -337,11 +343,20 @@ struct Published {
 impl Published {
     /// What an agent begins with that has no slot yet.
     fn fresh(&self, agent: AgentId, chance: Chance) -> Arc<[f32]> {
-        let known = self.fresh.lock().unwrap_or_else(PoisonError::into_inner).get(&agent).cloned();
-        known.unwrap_or_else(|| {
+        let known = |fresh: &Vec<(Chance, BTreeMap<AgentId, Arc<[f32]>>)>| {
+            fresh.iter().find(|(run, _)| *run == chance)?.1.get(&agent).cloned()
+        };
+        let fresh = || self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known(&fresh());
+        found.unwrap_or_else(|| {
             let [policy, _] = begin(&self.plan, &self.space, chance, 1 + u64::from(agent.0));
             let weights: Arc<[f32]> = policy.parameters().into();
-            self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(agent, Arc::clone(&weights));
+            let mut fresh = fresh();
+            let place = fresh.iter().position(|(run, _)| *run == chance).unwrap_or_else(|| {
+                fresh.push((chance, BTreeMap::new()));
+                fresh.len() - 1
+            });
+            fresh[place].1.insert(agent, Arc::clone(&weights));
             weights
         })
     }

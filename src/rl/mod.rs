@@ -34,6 +34,7 @@ mod objective;
 mod offline;
 mod optimiser;
 mod plan;
+mod policy_network;
 mod ppo;
 mod ppo_lagrangian;
 mod prior;

@@ -110,7 +110,9 @@ impl CfrPolicy {
         if (0..known.len()).any(|place| known[place] > 0.0 && !is_legal(place)) {
             mixture.iter_mut().enumerate().filter(|(place, _)| !is_legal(*place)).for_each(|(_, odds)| *odds = 0.0);
             let sum: f64 = mixture.iter().sum();
-            mixture.iter_mut().for_each(|odds| *odds /= sum);
+            for odds in &mut mixture {
+                *odds /= sum;
+            }
         }
         mixture
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use miette::NamedSource;
 
+use super::check::advisor;
 use super::error::{Problems, ScenarioError};
 use super::path::element_name;
 use super::source::{Sources, Span};
@@ -253,9 +254,22 @@ pub(super) fn drop_replaced_sections(before: &Node, root: &mut Node) {
     }
 }
 
+/// The policies that groups decide by, are compared with and fall back to, that advise, and that look for best responses; or
+/// the models that groups have.
 fn used_names(root: &Node, key: &str) -> BTreeSet<String> {
     let groups = root.get("agents").and_then(Node::list).unwrap_or_default();
-    groups.iter().filter_map(|group| group.get(key)?.text().map(str::to_owned)).collect()
+    let mut names: Vec<&Node> = groups.iter().filter_map(|group| group.get(key)).collect();
+    if key == "policy" {
+        names.extend(groups.iter().filter_map(|group| group.get("fallback")));
+        names.extend(groups.iter().filter_map(|group| group.get("compare")?.list()).flatten());
+        let policies = root.get("policy").and_then(Node::table).into_iter().flatten();
+        names.extend(policies.filter_map(|(_, entry)| advisor(&entry.node)));
+        let responses = root.get("audit").and_then(|audit| audit.get("best_response"));
+        names.extend(responses);
+        let by_group = responses.and_then(Node::table).into_iter().flatten();
+        names.extend(by_group.map(|(_, entry)| &entry.node));
+    }
+    names.into_iter().filter_map(|node| node.text().map(str::to_owned)).collect()
 }
 
 fn speaks_override(node: &Node) -> bool {

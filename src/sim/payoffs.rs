@@ -7,6 +7,7 @@ use super::minds::Minds;
 use super::population::Population;
 use super::rewards::Rewards;
 use super::simulation::Simulation;
+use super::speak::add_tables_of;
 use crate::base::{AgentId, Outcome};
 
 /// What an agent got, its share in its team's among it, without shaping.
@@ -72,6 +73,7 @@ impl Simulation {
             return false;
         }
         minds.entries[place].paced |= paced;
+        add_tables_of(&mut self.world, place);
         self.world.resource_mut::<Population>().assigned.insert(agent, place as u16);
         true
     }

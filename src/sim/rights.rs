@@ -154,7 +154,11 @@ impl RoleRights {
         let of = |right: Right| {
             let able = (0..roles.len()).filter(|&number| may(right, number, &roles[number]));
             let able: Vec<u16> = able.map(|number| number as u16).collect();
-            if able.len() == roles.len() { Roles::All } else { Roles::Only(able) }
+            // Roles that a world adds later are among all only where nobody named any.
+            let limits = if right == Right::Read { &place.readers } else { &place.writers };
+            let is_open =
+                limits.is_none() && self.roles.iter().flatten().all(|one| one.places[right as usize].is_none());
+            if is_open { Roles::All } else { Roles::Only(able) }
         };
         Rights { readers: of(Right::Read), writers: of(Right::Write) }
     }

@@ -8,6 +8,7 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::system::{Query, Res, ResMut, SystemParam};
 use bevy_ecs::world::World;
 
+use super::advice::advice_columns;
 use super::components::{Agent, Llm, Mailbox};
 use super::language::Language;
 use super::mail::{Mail, Texts};
@@ -208,6 +209,24 @@ pub(super) fn add_tables(world: &mut World, scenario: &Scenario) {
     }
     if remembers.contains(&true) {
         tables.add(memory_columns());
+    }
+}
+
+/// Adds the tables that a policy writes to which is no group's own, where they are not there yet.
+pub(super) fn add_tables_of(world: &mut World, place: usize) {
+    let entry = &world.resource::<Minds>().entries[place];
+    let advised = entry.advisor.is_some();
+    let remembers = if let Mind::Language(mind) = &entry.mind { Some(mind.remembers()) } else { None };
+    let mut tables = world.resource_mut::<Tables>();
+    let wanted = [
+        (remembers.is_some(), decision_columns()),
+        (remembers == Some(true), memory_columns()),
+        (advised, advice_columns()),
+    ];
+    for (_, spec) in wanted.into_iter().filter(|(wanted, _)| *wanted) {
+        if tables.get(spec.name).is_none() {
+            tables.add(spec);
+        }
     }
 }
 

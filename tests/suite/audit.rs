@@ -168,6 +168,33 @@ fn an_audit_repeats_itself() {
     assert!(table.contains("0,rows,0,third,learner,1,2,5,6,1,1,1,1"), "{table}");
 }
 
+/// A best response that learned nothing, since its learner waits for more than its budget: every seed draws a network of its own.
+#[test]
+fn untrained_best_responses_are_the_same_on_any_number_of_threads() {
+    let out = TempDir::new().unwrap();
+    let learner = "policy.learner={kind=\"dqn\",network={hidden=[8]},replay=100000,learning_starts=90000}";
+    let run = |threads: &str| {
+        let more = ["--set", learner, "--budget", "40", "--seeds", "5", "--ticks", "40", "--threads", threads];
+        folder(&audit(&out.path().join(threads), CLIMB, &more).0)
+    };
+    let first = contents(&run("1"));
+    for _ in 0..3 {
+        assert!(contents(&run("3")) == first, "threads change an audit");
+        fs::remove_dir_all(out.path().join("3")).unwrap();
+    }
+}
+
+#[test]
+fn one_agent_may_leave_for_a_language_model() {
+    let out = TempDir::new().unwrap();
+    let set = ["--set", "agents.service.policy=close_all", "--set", "agents.service.compare=[\"prompted\"]"];
+    let more = ["--budget", "0", "--seeds", "2", "--ticks", "60", "--set", "audit.groups=[\"service\"]"];
+    let (answer, code) = audit(out.path(), "tests/suite/data/prompted_desk.toml", &[&set[..], &more].concat());
+    assert!(code == 0 || code == 6, "{answer}");
+    assert_eq!(leaving(&answer, "service", "prompted")["trained"], false);
+    verified(&folder(&answer), &["--replay"]);
+}
+
 #[test]
 fn who_leaves_for_the_same_leaves_nothing() {
     // All but the policy's name is as it was: chance, place, and when it decides.

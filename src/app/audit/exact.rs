@@ -7,6 +7,7 @@ use super::deciding::Deciding;
 use crate::app::error::AppError;
 use crate::app::stage::Stage;
 use crate::base::{Action, AgentId, Chance, DecisionBatch, LegalActions, Policy, Space, TextId, Tick};
+use crate::scenario::{Payoff, Scenario};
 use crate::sim::spaces_of_policies;
 
 /// What came of it.
@@ -25,6 +26,7 @@ const ASKED: u64 = 32;
 pub fn exact_nash_conv(stage: &Stage<'_>, deciding: &Deciding) -> Result<Exact, AppError> {
     let scenario = stage.scenario;
     let spaces = spaces_of_policies(scenario, stage.domain)?;
+    let other = other_game(scenario);
     let mut problem: Option<String> = None;
     let value = stage.domain.nash_conv(scenario, &mut |group, features, legal| {
         let name = scenario.agents.iter().find(|known| known.name == group).map_or("", |known| known.policy.as_str());
@@ -41,10 +43,29 @@ pub fn exact_nash_conv(stage: &Stage<'_>, deciding: &Deciding) -> Result<Exact, 
             (0..width).map(|action| if legal.allows(Action(action as u16)) { even } else { 0.0 }).collect()
         })
     });
-    Ok(match problem {
+    Ok(match problem.or(other) {
         Some(note) if value.is_some() => Exact { value: None, note: Some(note) },
         _ => Exact { value, note: None },
     })
+}
+
+/// Why the game that the world enumerates, in its own payoffs an episode and with all its actions, is not the one that is
+/// audited.
+fn other_game(scenario: &Scenario) -> Option<String> {
+    if scenario.audit.as_ref().is_none_or(|settings| settings.payoff != Payoff::Episode) {
+        return Some(
+            "no exact NashConv: it is one of an episode, and payoffs are counted by the tick (audit.payoff)".into(),
+        );
+    }
+    let rewarded = scenario.agents.iter().find(|group| !group.reward.is_default());
+    if let Some(group) = rewarded {
+        return Some(format!(
+            "no exact NashConv: group \"{}\" has rewards of its own, not the game's payoffs",
+            group.name
+        ));
+    }
+    let limited = scenario.rights.iter().find(|(_, rights)| rights.actions.is_some() || rights.tools.is_some());
+    limited.map(|(role, _)| format!("no exact NashConv: role \"{role}\" may not do all that the game knows"))
 }
 
 /// The probability of each action of the menu. A policy that tells probabilities which do not sum to 1 over the legal

@@ -15,12 +15,15 @@ pub struct Families {
     pub pair: f64,
 }
 
+/// What is told of a pair: its joint gain, what each of both gains, and the surplus.
+const INTERVALS_A_PAIR: usize = 4;
+
 impl Families {
     /// For the audited profile's named deviations and so many trained ones, and for its pairs.
     pub fn new(players: &Players, trained: usize) -> Self {
         let named: usize = (0..players.agents.len()).map(|player| players.alternatives(0, player).count()).sum();
         let level = |tests: usize| 1.0 - (1.0 - LEVEL) / tests.max(1) as f64;
-        Self { single: level(named + trained), pair: level(players.pairs().len()) }
+        Self { single: level(named + trained), pair: level(INTERVALS_A_PAIR * players.pairs().len()) }
     }
 }
 

@@ -85,12 +85,16 @@ impl Course<'_> {
             deviations: found,
             coalitions: pairs,
             nash_conv: exact.value,
+            nash_players: scenario.agents.iter().filter(|group| group.count > 0).count(),
             verdicts: Vec::new(),
             refuted: false,
         };
         report.notes.extend(exact.note);
-        report.verdicts = verdicts(&players, &report);
-        report.refuted = report.is_refuted();
+        // Simulations that a spent budget ended are of different lengths, and nothing follows from them.
+        if ran.complete {
+            report.verdicts = verdicts(&players, &report);
+            report.refuted = report.is_refuted();
+        }
         tables::write(folder, &report)?;
         ran.comparison.push((THIS_RUN.to_owned(), summary(&report)));
         ran.ticks_run = report.ticks;
@@ -110,12 +114,15 @@ fn seeds(scenario: &Scenario, settings: &AuditSettings) -> Vec<u64> {
 fn summary(report: &AuditReport) -> Vec<Settled> {
     let audited = || report.deviations.iter().filter(|row| row.profile == 0);
     let largest = audited().max_by(|one, other| one.gain.total_cmp(&other.gain));
-    let mut lines = vec![
-        Settled::count("groups refuted", report.verdicts.iter().filter(|verdict| verdict.refuted).count() as u64),
+    let refuted = report.verdicts.iter().filter(|verdict| verdict.refuted).count();
+    let refuted =
+        if report.verdicts.is_empty() { Vec::new() } else { vec![Settled::count("groups refuted", refuted as u64)] };
+    let mut lines = refuted;
+    lines.extend([
         Settled::number("largest gain", largest.map(|row| row.gain)),
         Settled::number("its lower end", largest.map(|row| row.low)),
         Settled::number("its upper end", largest.map(|row| row.high)),
-    ];
+    ]);
     if !report.coalitions.is_empty() {
         let found = report.coalitions.iter().filter(|row| row.colludes).count();
         lines.push(Settled::count("collusive pairs", found as u64));

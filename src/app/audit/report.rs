@@ -179,6 +179,8 @@ pub struct AuditReport {
     pub coalitions: Vec<CoalitionRow>,
     /// The exact sum of best gains, where the world can be enumerated.
     pub nash_conv: Option<f64>,
+    /// How many groups it sums over.
+    pub nash_players: usize,
     /// What could not be told.
     pub notes: Vec<String>,
     /// A verdict for each group.
@@ -192,7 +194,7 @@ impl AuditReport {
     pub(super) fn is_refuted(&self) -> bool {
         self.verdicts.iter().any(|verdict| verdict.refuted)
             || self.coalitions.iter().any(|row| row.colludes)
-            || self.nash_conv.is_some_and(|value| value > self.epsilon)
+            || self.nash_conv.is_some_and(|value| value > self.epsilon * self.nash_players as f64)
     }
 }
 
@@ -262,8 +264,15 @@ pub(crate) fn audit_table(outcome: &RunOutcome) -> String {
         let _ = write!(text, "\nno collusive pair found among {} ways of two to leave", report.coalitions.len());
     }
     if let Some(value) = report.nash_conv {
-        let word = if value > report.epsilon { "above" } else { "not above" };
-        let _ = write!(text, "\nexact NashConv {value:.6}, {word} ε = {}", report.epsilon);
+        let (epsilon, groups) = (report.epsilon, report.nash_players);
+        let _ = write!(text, "\nexact NashConv {value:.6}, the sum of the best gains of {groups} groups: ");
+        let _ = if value <= epsilon {
+            write!(text, "nobody gains more than ε = {epsilon}")
+        } else if value > epsilon * groups as f64 {
+            write!(text, "somebody gains more than ε = {epsilon}")
+        } else {
+            write!(text, "whether one of them is above ε = {epsilon} it does not say")
+        };
     }
     for note in &report.notes {
         let _ = write!(text, "\n{note}");

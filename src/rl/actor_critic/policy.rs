@@ -1,16 +1,16 @@
 //! The policy of PPO and its relatives: an action drawn by a network's odds, or the likeliest.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rand::RngExt;
 
 use super::begin;
 use crate::base::{Action, DecisionBatch, LegalActions, Policy, PolicyError, Purpose, Space};
-use crate::rl::approximator::Approximator;
 use crate::rl::network::Trace;
 use crate::rl::normalise::Moments;
 use crate::rl::objective::Shares;
 use crate::rl::plan::Plan;
+use crate::rl::policy_network::PolicyNetwork;
 use crate::rl::prior::Pull;
 use crate::rl::sight::Sight;
 
@@ -23,8 +23,7 @@ pub(super) const DECIDE_ROWS: usize = 256;
 pub(super) struct Published {
     pub plan: Arc<Plan>,
     pub space: Space,
-    /// Filled at the first decision where nothing was learned or loaded before.
-    pub network: OnceLock<Box<dyn Approximator>>,
+    pub network: PolicyNetwork,
     pub moments: Option<Moments>,
     /// Take the likeliest action instead of drawing one.
     pub greedy: bool,
@@ -48,7 +47,7 @@ impl Policy for Published {
     }
 
     fn decide(&self, decisions: &DecisionBatch<'_>, actions: &mut [Action]) -> Result<(), PolicyError> {
-        let network = self.network.get_or_init(|| {
+        let network = self.network.in_run(decisions.chance, || {
             let [policy, _] = begin(&self.plan, &self.space, decisions.chance, 0);
             policy
         });
@@ -77,7 +76,7 @@ impl Policy for Published {
         if self.greedy {
             return Some(vec![0.0; actions.len()]);
         }
-        let network = self.network.get()?;
+        let network = self.network.get(decisions.chance)?;
         let (mut trace, mut seen) = (Trace::default(), decisions.features.to_vec());
         if let Some(moments) = &self.moments {
             self.sight().normalise(moments, &mut seen);

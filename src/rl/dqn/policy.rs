@@ -1,6 +1,6 @@
 //! Deep Q-learning's policy: the best legal action, or with probability ε any.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rand::RngExt;
 
@@ -10,6 +10,7 @@ use crate::rl::action_values::best;
 use crate::rl::approximator::Approximator;
 use crate::rl::network::Trace;
 use crate::rl::normalise::Moments;
+use crate::rl::policy_network::PolicyNetwork;
 
 const WEIGHTS: Purpose = Purpose::named("rl.dqn.weights");
 const EXPLORE: Purpose = Purpose::named("rl.dqn.explore");
@@ -27,8 +28,7 @@ pub(super) fn begin(settings: &DqnSettings, space: &Space, chance: Chance) -> Bo
 pub(super) struct Published {
     pub settings: Arc<DqnSettings>,
     pub space: Space,
-    /// Filled at the first decision where nothing was learned or loaded before.
-    pub network: OnceLock<Box<dyn Approximator>>,
+    pub network: PolicyNetwork,
     pub moments: Option<Moments>,
     /// Explore nothing.
     pub greedy: bool,
@@ -57,7 +57,7 @@ impl Policy for Published {
     }
 
     fn decide(&self, decisions: &DecisionBatch<'_>, actions: &mut [Action]) -> Result<(), PolicyError> {
-        let network = self.network.get_or_init(|| begin(&self.settings, &self.space, decisions.chance));
+        let network = self.network.in_run(decisions.chance, || begin(&self.settings, &self.space, decisions.chance));
         let (inputs, stride) = (network.inputs(), network.stride());
         let exploration = if self.greedy { 0.0 } else { exploration(&self.settings, decisions.tick) };
         let (mut trace, mut seen) = (Trace::default(), Vec::new());
@@ -82,7 +82,7 @@ impl Policy for Published {
     }
 
     fn log_probabilities(&self, decisions: &DecisionBatch<'_>, actions: &[Action]) -> Option<Vec<f64>> {
-        let network = self.network.get()?;
+        let network = self.network.get(decisions.chance)?;
         let exploration = if self.greedy { 0.0 } else { exploration(&self.settings, decisions.tick) };
         let (mut trace, mut seen) = (Trace::default(), decisions.features.to_vec());
         self.normalise(&mut seen);
