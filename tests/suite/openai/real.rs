@@ -202,14 +202,17 @@ fn a_real_server_chooses_and_writes_as_the_embedded_model_does() {
     // One at a time: requests that the server batches otherwise round otherwise, and near ties fall the other way.
     let write = |one: &Request| by_score.answer(std::slice::from_ref(one)).expect("it writes").remove(0);
     let replies: Vec<_> = writing.iter().map(write).collect();
-    let mut same = 0;
+    // How much of the texts is that of the reference, from their beginnings on. Not all: the server rounds otherwise than at
+    // the time of the reference, by what it has in its cache, and near ties fall the other way within 16 tokens.
+    let (mut shared, mut all) = (0, 0);
     for (reply, entry) in replies.iter().zip(entries) {
         let Answer::Text(text) = &reply.answer else { panic!("no text") };
-        same += usize::from(**text == *entry["text"].as_str().expect("a text").trim());
+        let reference = entry["text"].as_str().expect("a text").trim();
+        shared += text.chars().zip(reference.chars()).take_while(|(own, known)| own == known).count();
+        all += reference.chars().count();
         assert!(reply.tokens.prompt > 0 && (1..=17).contains(&reply.tokens.answer), "{:?}", reply.tokens);
     }
-    // All of them would be luck: the server's build rounds otherwise than that of the reference within 16 tokens.
-    assert!(same * 2 >= entries.len(), "{same} of {} texts are those of the reference", entries.len());
+    assert!(shared * 3 >= all, "{shared} of {all} characters are those of the reference");
 
     // Draws at a temperature differ.
     let drawn: Vec<Request> = (0..4)
