@@ -101,7 +101,12 @@ pub fn intervals_table(outcome: &RunOutcome) -> String {
 /// The same for machines.
 #[must_use]
 pub fn intervals_json(outcome: &RunOutcome) -> serde_json::Value {
-    serde_json::json!({
+    seeded_json(outcome, "intervals", &outcome.intervals)
+}
+
+/// What came of a command over many seeds, for machines: its head, and what it found under a name of its own.
+pub(super) fn seeded_json(outcome: &RunOutcome, name: &str, found: &impl serde::Serialize) -> serde_json::Value {
+    let mut json = serde_json::json!({
         "folder": outcome.folder,
         "scenario": outcome.manifest.scenario,
         "scenario_sha256": outcome.manifest.scenario_sha256,
@@ -109,8 +114,9 @@ pub fn intervals_json(outcome: &RunOutcome) -> serde_json::Value {
         "ticks": outcome.manifest.ticks,
         "outcome": outcome.manifest.outcome,
         "seconds": outcome.seconds,
-        "intervals": outcome.intervals,
-    })
+    });
+    json[name] = serde_json::json!(found);
+    json
 }
 
 /// An estimate: a row a model, and a line for all.

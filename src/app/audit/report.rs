@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::players::Players;
 use crate::app::run::{COMPLETE, RunOutcome};
+use crate::app::show::seeded_json;
 use crate::app::show::{aligned, plain_table};
 use crate::scenario::Payoff;
 
@@ -355,14 +356,5 @@ fn deviation_table(report: &AuditReport) -> String {
 /// The same for machines.
 #[must_use]
 pub(crate) fn audit_json(outcome: &RunOutcome) -> serde_json::Value {
-    serde_json::json!({
-        "folder": outcome.folder,
-        "scenario": outcome.manifest.scenario,
-        "scenario_sha256": outcome.manifest.scenario_sha256,
-        "seeds": outcome.manifest.seeds,
-        "ticks": outcome.manifest.ticks,
-        "outcome": outcome.manifest.outcome,
-        "seconds": outcome.seconds,
-        "audit": outcome.audit,
-    })
+    seeded_json(outcome, "audit", &outcome.audit)
 }
