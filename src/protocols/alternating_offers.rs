@@ -71,7 +71,7 @@ impl Machine for AlternatingOffers {
         if self.offers == 0 { "start" } else { "offered" }
     }
 
-    fn visit_moves(&self, agent: AgentId, visit: &mut dyn FnMut(Move)) {
+    fn visit_moves(&self, agent: AgentId, visit: &mut impl FnMut(Move)) {
         let (speaker, other) = self.turn();
         if agent != speaker {
             return;

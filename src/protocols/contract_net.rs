@@ -136,7 +136,7 @@ impl Machine for ContractNet {
         }
     }
 
-    fn visit_moves(&self, agent: AgentId, visit: &mut dyn FnMut(Move)) {
+    fn visit_moves(&self, agent: AgentId, visit: &mut impl FnMut(Move)) {
         let to_manager = Addressee::Agent(self.manager);
         let standing = self.place(agent).map(|place| self.bidders[place].1);
         match (self.state, standing) {

@@ -45,7 +45,7 @@ pub(super) trait Machine {
     fn state(&self) -> &'static str;
 
     /// Everything that `agent` may say now.
-    fn visit_moves(&self, agent: AgentId, visit: &mut dyn FnMut(Move));
+    fn visit_moves(&self, agent: AgentId, visit: &mut impl FnMut(Move));
 
     /// Takes in a message that is one of the sender's moves.
     fn apply(&mut self, envelope: &Envelope, said: Move) -> After;
@@ -62,7 +62,7 @@ pub(super) trait Machine {
 #[derive(Clone, Debug, PartialEq)]
 enum Participants {
     One(AgentId),
-    Many(Arc<[AgentId]>),
+    Many(Arc<Vec<AgentId>>),
 }
 
 impl Participants {
@@ -72,6 +72,13 @@ impl Participants {
             Self::Many(agents) => agents,
         }
     }
+}
+
+/// How far a conversation is. What is over needs no machine any more: the outcome takes its place.
+#[derive(Clone, Debug, PartialEq)]
+enum Stage {
+    UnderWay(AnyMachine),
+    Over(Outcome),
 }
 
 /// A conversation under way, or over. Two cache lines: a million of them are looked up in any order.
@@ -89,9 +96,11 @@ pub struct Conversation {
     deadline: Tick,
     ends_by: Tick,
     steps: u32,
-    machine: AnyMachine,
-    outcome: Option<Box<Outcome>>,
+    stage: Stage,
 }
+
+// A third line would show in every tick.
+const _: () = assert!(size_of::<Conversation>() == 128 && size_of::<Envelope>() <= 64);
 
 impl Conversation {
     /// Opens a conversation with its first message. `participants` is who the message's recipients are; its sender is
@@ -115,7 +124,7 @@ impl Conversation {
                 match sorted.as_slice() {
                     [] => return Err(fail(Reason::Participants("there is nobody to talk to"))),
                     [one] => Participants::One(*one),
-                    _ => Participants::Many(sorted.into()),
+                    _ => Participants::Many(Arc::new(sorted)),
                 }
             }
         };
@@ -132,8 +141,7 @@ impl Conversation {
             deadline: first.tick,
             ends_by: Tick(first.tick.0.saturating_add(terms.ticks_max())),
             steps: 0,
-            machine,
-            outcome: None,
+            stage: Stage::UnderWay(machine),
         };
         conversation.admit(first)?;
         Ok(conversation)
@@ -144,29 +152,49 @@ impl Conversation {
     /// # Errors
     /// When the conversation is over, or the message is none of its sender's [`Self::moves`].
     pub fn admit(&mut self, envelope: &Envelope) -> Result<(), Rejection> {
-        if self.outcome.is_some() {
-            return Err(self.rejection(envelope, Reason::Ended));
-        }
-        if envelope.conversation != self.id {
-            return Err(self.rejection(envelope, Reason::Unknown));
-        }
-        if envelope.protocol != self.protocol {
-            return Err(self.rejection(envelope, Reason::Protocol(envelope.protocol)));
-        }
-        if envelope.tick < self.spoken || envelope.tick > self.deadline {
-            return Err(self.rejection(envelope, Reason::Tick(envelope.tick)));
-        }
+        let in_time = (self.spoken..=self.deadline).contains(&envelope.tick);
+        let fits = envelope.conversation == self.id && envelope.protocol == self.protocol && in_time;
+        let Stage::UnderWay(machine) = &mut self.stage else { return Err(self.refusal(envelope)) };
         let mut found = None;
+        if fits {
+            let participants = self.participants.as_slice();
+            machine.visit_moves(envelope.sender, &mut |possible| {
+                let is_it = found.is_none()
+                    && possible.fits(envelope)
+                    && possible.reaches(&envelope.recipients, &self.audience, participants);
+                if is_it {
+                    found = Some(possible);
+                }
+            });
+        }
+        let Some(said) = found else { return Err(self.refusal(envelope)) };
+        let after = machine.apply(envelope, said);
+        self.steps += 1;
+        self.spoken = envelope.tick;
+        self.go_on(after, envelope.tick);
+        Ok(())
+    }
+
+    /// Why a message is not admitted that is none of its sender's moves.
+    #[cold]
+    fn refusal(&self, envelope: &Envelope) -> Rejection {
+        let reason = match &self.stage {
+            Stage::Over(_) => Reason::Ended,
+            _ if envelope.conversation != self.id => Reason::Unknown,
+            _ if envelope.protocol != self.protocol => Reason::Protocol(envelope.protocol),
+            _ if envelope.tick < self.spoken || envelope.tick > self.deadline => Reason::Tick(envelope.tick),
+            _ if !self.is_party(envelope.sender) => Reason::NotAParty,
+            Stage::UnderWay(machine) => self.nearest(machine, envelope),
+        };
+        Rejection::of(envelope, self.protocol, self.state(), reason, self.moves(envelope.sender))
+    }
+
+    /// What the sender's move that comes nearest to a message lacks.
+    fn nearest(&self, machine: &AnyMachine, envelope: &Envelope) -> Reason {
         let mut nearest = Reason::Turn;
-        let participants = self.participants.as_slice();
-        self.machine.get().visit_moves(envelope.sender, &mut |possible| {
-            if found.is_some() {
-                return;
-            }
-            let reaches = possible.reaches(&envelope.recipients, &self.audience, participants);
-            if possible.fits(envelope) && reaches {
-                found = Some(possible);
-            } else if possible.performative != envelope.performative {
+        machine.visit_moves(envelope.sender, &mut |possible| {
+            let reaches = possible.reaches(&envelope.recipients, &self.audience, self.participants());
+            if possible.performative != envelope.performative {
                 if nearest == Reason::Turn {
                     nearest = Reason::Performative;
                 }
@@ -176,24 +204,17 @@ impl Conversation {
                 nearest = Reason::Content(envelope.content.to_string());
             }
         });
-        let Some(said) = found else {
-            let reason = if self.is_party(envelope.sender) { nearest } else { Reason::NotAParty };
-            return Err(self.rejection(envelope, reason));
-        };
-        self.steps += 1;
-        self.spoken = envelope.tick;
-        let after = self.machine.get_mut().apply(envelope, said);
-        self.go_on(after, envelope.tick);
-        Ok(())
+        nearest
     }
 
     /// Closes every state whose deadline `now` has reached, by its declared consequence; to be called when all messages
     /// of the tick are in. Says how many deadlines passed.
     pub fn expire(&mut self, now: Tick) -> u32 {
         let mut passed = 0;
-        while self.outcome.is_none() && self.deadline <= now {
+        while self.deadline <= now {
+            let Stage::UnderWay(machine) = &mut self.stage else { break };
             passed += 1;
-            let after = self.machine.get_mut().expire();
+            let after = machine.expire();
             self.go_on(after, now);
         }
         passed
@@ -206,20 +227,16 @@ impl Conversation {
                 self.entered = now;
                 self.deadline = Tick(now.0.saturating_add(u64::from(ticks)));
             }
-            After::End(outcome) => self.outcome = Some(Box::new(outcome)),
+            After::End(outcome) => self.stage = Stage::Over(outcome),
         }
-    }
-
-    fn rejection(&self, envelope: &Envelope, reason: Reason) -> Rejection {
-        Rejection::of(envelope, self.protocol, self.state(), reason, self.moves(envelope.sender))
     }
 
     /// Everything that `agent` may say now; empty where it has no part or it is not its turn.
     #[must_use]
     pub fn moves(&self, agent: AgentId) -> Vec<Move> {
         let mut moves = Vec::new();
-        if self.outcome.is_none() {
-            self.machine.get().visit_moves(agent, &mut |possible| moves.push(possible));
+        if let Stage::UnderWay(machine) = &self.stage {
+            machine.visit_moves(agent, &mut |possible| moves.push(possible));
         }
         moves
     }
@@ -228,8 +245,8 @@ impl Conversation {
     #[must_use]
     pub fn features(&self, agent: AgentId, now: Tick) -> [f32; FEATURES.len()] {
         let mut features = [0.0; FEATURES.len()];
-        if self.outcome.is_none() {
-            self.machine.get().visit_moves(agent, &mut |possible| {
+        if let Stage::UnderWay(machine) = &self.stage {
+            machine.visit_moves(agent, &mut |possible| {
                 features[0] = 1.0;
                 let place = match possible.performative {
                     Performative::CallForProposal => 5,
@@ -246,15 +263,15 @@ impl Conversation {
                 };
                 features[place] = 1.0;
             });
+            if let Some((amount, range)) = machine.at_stake() {
+                let width = (range.greatest - range.least).max(1) as f32;
+                features[4] = ((amount - range.least) as f32 / width).clamp(0.0, 1.0);
+            }
         }
         let share = |part: u64, whole: u64| (part as f32 / whole.max(1) as f32).clamp(0.0, 1.0);
         features[1] = f32::from(u8::from(agent == self.initiator));
         features[2] = share(self.deadline.0.saturating_sub(now.0), self.deadline.0 - self.entered.0);
         features[3] = share(now.0.saturating_sub(self.opened.0), self.ends_by.0 - self.opened.0);
-        if let Some((amount, range)) = self.machine.get().at_stake() {
-            let width = (range.greatest - range.least).max(1) as f32;
-            features[4] = ((amount - range.least) as f32 / width).clamp(0.0, 1.0);
-        }
         features
     }
 
@@ -297,7 +314,10 @@ impl Conversation {
     /// The name of its state; `ended` when it is over.
     #[must_use]
     pub fn state(&self) -> &'static str {
-        if self.outcome.is_some() { "ended" } else { self.machine.get().state() }
+        match &self.stage {
+            Stage::UnderWay(machine) => machine.state(),
+            Stage::Over(_) => "ended",
+        }
     }
 
     /// The last tick at which a message is in time for this state.
@@ -327,6 +347,9 @@ impl Conversation {
     /// What it came to, once it is over.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
-        self.outcome.as_deref()
+        match &self.stage {
+            Stage::UnderWay(_) => None,
+            Stage::Over(outcome) => Some(outcome),
+        }
     }
 }

@@ -82,7 +82,7 @@ impl Machine for DoubleAuction {
         self.gathering.state()
     }
 
-    fn visit_moves(&self, agent: AgentId, visit: &mut dyn FnMut(Move)) {
+    fn visit_moves(&self, agent: AgentId, visit: &mut impl FnMut(Move)) {
         let range = self.terms.amounts;
         self.gathering.visit_moves(agent, &[Expected::Amount(range), Expected::Ask(range)], visit);
     }

@@ -73,13 +73,13 @@ impl Protocol {
     }
 }
 
-/// Whom an envelope goes to.
+/// Whom an envelope goes to. Lists lie behind one thin pointer, so that an envelope is no more than a cache line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipients {
     /// One agent.
     Agent(AgentId),
     /// These agents.
-    Agents(Arc<[AgentId]>),
+    Agents(Arc<Vec<AgentId>>),
     /// Everyone of a role.
     Role(u16),
     /// Everyone who has subscribed to a topic.
@@ -108,7 +108,7 @@ pub enum Content {
         amount: i64,
     },
     /// Candidates from the best to the worst; for approval voting those that are approved of.
-    Ballot(Arc<[u16]>),
+    Ballot(Arc<Vec<u16>>),
 }
 
 impl Content {

@@ -68,7 +68,7 @@ impl Machine for Exchange {
         }
     }
 
-    fn visit_moves(&self, agent: AgentId, visit: &mut dyn FnMut(Move)) {
+    fn visit_moves(&self, agent: AgentId, visit: &mut impl FnMut(Move)) {
         let (asks, answers) = (agent == self.initiator, agent == self.participant);
         let to_initiator = Addressee::Agent(self.initiator);
         let to_participant = Addressee::Agent(self.participant);

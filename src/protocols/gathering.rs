@@ -28,7 +28,7 @@ impl Gathering {
     }
 
     /// The call, or an answer that may be any of these.
-    pub fn visit_moves(&self, agent: AgentId, answers: &[Expected], visit: &mut dyn FnMut(Move)) {
+    pub fn visit_moves(&self, agent: AgentId, answers: &[Expected], visit: &mut impl FnMut(Move)) {
         if !self.called {
             if agent == self.chair {
                 visit(Move::new(Performative::CallForProposal, Addressee::All, Expected::Item));

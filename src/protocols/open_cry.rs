@@ -144,7 +144,7 @@ impl Machine for OpenCry {
         }
     }
 
-    fn visit_moves(&self, agent: AgentId, visit: &mut dyn FnMut(Move)) {
+    fn visit_moves(&self, agent: AgentId, visit: &mut impl FnMut(Move)) {
         if agent != self.seller {
             let place = self.bidders.binary_search_by_key(&agent, |bidder| bidder.0);
             if self.state == State::Called && place.is_ok_and(|place| self.is_bidding(place)) {

@@ -87,7 +87,7 @@ impl Machine for SealedAuction {
         self.gathering.state()
     }
 
-    fn visit_moves(&self, agent: AgentId, visit: &mut dyn FnMut(Move)) {
+    fn visit_moves(&self, agent: AgentId, visit: &mut impl FnMut(Move)) {
         self.gathering.visit_moves(agent, &[Expected::Amount(self.terms.amounts)], visit);
     }
 

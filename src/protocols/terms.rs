@@ -2,13 +2,13 @@
 
 use super::alternating_offers::{AlternatingOffers, AlternatingOffersTerms};
 use super::contract_net::{ContractNet, ContractNetTerms};
-use super::conversation::Machine;
+use super::conversation::{After, Machine};
 use super::double_auction::{DoubleAuction, DoubleAuctionTerms};
 use super::dutch_auction::{self, DutchAuctionTerms};
 use super::english_auction::{self, EnglishAuctionTerms};
-use super::envelope::Protocol;
+use super::envelope::{Envelope, Protocol};
 use super::exchange::Exchange;
-use super::moves::Amounts;
+use super::moves::{Amounts, Move};
 use super::open_cry::OpenCry;
 use super::query::{self, QueryTerms};
 use super::request::{self, RequestTerms};
@@ -194,28 +194,40 @@ pub(super) enum AnyMachine {
     Voting(Box<Voting>),
 }
 
-impl AnyMachine {
-    pub fn get(&self) -> &dyn Machine {
-        match self {
-            Self::Exchange(machine) => machine,
-            Self::ContractNet(machine) => &**machine,
-            Self::AlternatingOffers(machine) => &**machine,
-            Self::OpenCry(machine) => &**machine,
-            Self::SealedAuction(machine) => &**machine,
-            Self::DoubleAuction(machine) => &**machine,
-            Self::Voting(machine) => &**machine,
+/// The same expression for whichever machine it is. No table of functions stands between: the check of a message is
+/// compiled for each machine.
+macro_rules! for_machine {
+    ($any:expr, $machine:ident => $what:expr) => {
+        match $any {
+            AnyMachine::Exchange($machine) => $what,
+            AnyMachine::ContractNet($machine) => $what,
+            AnyMachine::AlternatingOffers($machine) => $what,
+            AnyMachine::OpenCry($machine) => $what,
+            AnyMachine::SealedAuction($machine) => $what,
+            AnyMachine::DoubleAuction($machine) => $what,
+            AnyMachine::Voting($machine) => $what,
         }
+    };
+}
+
+impl Machine for AnyMachine {
+    fn state(&self) -> &'static str {
+        for_machine!(self, machine => machine.state())
     }
 
-    pub fn get_mut(&mut self) -> &mut dyn Machine {
-        match self {
-            Self::Exchange(machine) => machine,
-            Self::ContractNet(machine) => &mut **machine,
-            Self::AlternatingOffers(machine) => &mut **machine,
-            Self::OpenCry(machine) => &mut **machine,
-            Self::SealedAuction(machine) => &mut **machine,
-            Self::DoubleAuction(machine) => &mut **machine,
-            Self::Voting(machine) => &mut **machine,
-        }
+    fn visit_moves(&self, agent: AgentId, visit: &mut impl FnMut(Move)) {
+        for_machine!(self, machine => machine.visit_moves(agent, visit));
+    }
+
+    fn apply(&mut self, envelope: &Envelope, said: Move) -> After {
+        for_machine!(self, machine => machine.apply(envelope, said))
+    }
+
+    fn expire(&mut self) -> After {
+        for_machine!(self, machine => machine.expire())
+    }
+
+    fn at_stake(&self) -> Option<(i64, Amounts)> {
+        for_machine!(self, machine => machine.at_stake())
     }
 }

@@ -78,7 +78,7 @@ impl Machine for Voting {
         self.gathering.state()
     }
 
-    fn visit_moves(&self, agent: AgentId, visit: &mut dyn FnMut(Move)) {
+    fn visit_moves(&self, agent: AgentId, visit: &mut impl FnMut(Move)) {
         self.gathering.visit_moves(agent, &[Expected::Ballot(self.terms.candidates)], visit);
     }
 

@@ -2,20 +2,19 @@
 //! sender and then by the order of saying; what is admitted travels in the ordinary mail, what is not is told with its
 //! reason, and deadlines pass.
 
-use std::collections::BTreeMap;
-
 use bevy_ecs::resource::Resource;
 use bevy_ecs::system::{Query, Res, ResMut};
 
 use super::boundaries::{Breach, Breaches};
 use super::components::{Agent, Mailbox};
 use super::held::HeldEnvelopes;
-use super::kept::KeptConversations;
+use super::kept::{KeptConversations, TOGETHER};
 use super::mail::{BY_TOPIC, Mail, Mark};
 use super::now::{Now, Recording};
 use super::population::Directory;
 use super::rights::RoleRights;
 use super::tables::Tables;
+use super::timers::Timers;
 use super::topics::{TopicId, Topics};
 use crate::base::{AgentId, Message, Performative, TextId, Tick};
 use crate::protocols::{
@@ -43,10 +42,6 @@ pub struct ConversationCounts {
     pub ended: u64,
 }
 
-/// How many messages are looked up together. Conversations lie all over memory: looking some up at once lets the processor
-/// wait for them side by side.
-const TOGETHER: usize = 64;
-
 /// How many letters further the envelope is brought near while an inbox is read.
 const AHEAD: usize = 16;
 
@@ -55,13 +50,12 @@ const AHEAD: usize = 16;
 #[derive(Resource, Debug, Default)]
 pub struct Conversations {
     terms: Vec<Terms>,
-    outbox: Vec<(Option<TermsId>, Envelope)>,
+    outbox: Outbox,
     admitted: Vec<Envelope>,
     rejected: Vec<Rejection>,
     kept: KeptConversations,
     next: u32,
-    /// Deadlines, among them those that have been overtaken.
-    timers: BTreeMap<Tick, Vec<ConversationId>>,
+    timers: Timers,
     over: Vec<ConversationId>,
     counts: ConversationCounts,
     /// Envelopes of letters that a network has not delivered yet.
@@ -103,13 +97,13 @@ impl Conversations {
         let protocol = self.terms[usize::from(terms.0)].protocol();
         let (performative, content, words) = said;
         let envelope = Envelope { performative, conversation, sender, recipients, protocol, content, words, tick };
-        self.outbox.push((Some(terms), envelope));
+        self.outbox.push(Some(terms), envelope);
         conversation
     }
 
     /// Says something in a conversation, allowed or not.
     pub fn say(&mut self, envelope: Envelope) {
-        self.outbox.push((None, envelope));
+        self.outbox.push(None, envelope);
     }
 
     /// Makes a move of an agent.
@@ -147,7 +141,7 @@ impl Conversations {
         let (marks, further) = (mail.marks(mailbox), mail.marks_behind(mailbox, AHEAD));
         mail.inbox(mailbox).iter().enumerate().map(move |(place, message)| {
             let mark = marks.get(place).copied().unwrap_or_default();
-            // Inboxes are read one after another, and envelopes lie all over memory: see `TOGETHER`.
+            // Inboxes are read one after another, and envelopes lie all over memory: see `look_up`.
             if let Some(far) =
                 further.get(place).and_then(|&mark| self.admitted.get((mark.envelope as usize).checked_sub(1)?))
             {
@@ -216,122 +210,163 @@ impl Conversations {
         all.into_iter().map(Value::from).take(if self.is_used() { all.len() } else { 0 })
     }
 
-    /// What follows a step: a timer for the new state, or the outcome.
-    fn follow(&mut self, id: ConversationId, before: Option<Tick>, record: &mut Record<'_>) {
-        let Some(conversation) = self.get(id) else { return };
-        if conversation.outcome().is_some() {
-            record.outcome(conversation);
-            self.over.push(id);
-            self.counts.ended += 1;
-            self.counts.open -= 1;
-        } else if before != Some(conversation.deadline()) {
-            let deadline = conversation.deadline();
-            self.timers.entry(deadline).or_default().push(id);
-        }
-    }
-
     fn close(&mut self, now: Tick, present: &Present<'_, '_, '_>, mail: &mut Mail, record: &mut Record<'_>) {
-        let over = std::mem::take(&mut self.over);
-        self.kept.forget(&over);
-        self.admitted.clear();
         self.rejected.clear();
-        self.counts = ConversationCounts { open: self.counts.open, ..ConversationCounts::default() };
-        let mut outbox = std::mem::take(&mut self.outbox);
-        if !outbox.is_sorted_by_key(|said| said.1.sender) {
-            outbox.sort_by_key(|said| said.1.sender);
+        let mut closing = Closing {
+            counts: ConversationCounts { open: self.counts.open, ..ConversationCounts::default() },
+            over: std::mem::take(&mut self.over),
+            timers: &mut self.timers,
+            record,
+        };
+        for id in closing.over.drain(..) {
+            self.kept.forget(id);
         }
-        let mut ahead = 0;
-        let ids: Vec<ConversationId> = outbox.iter().map(|said| said.1.conversation).collect();
-        for (place, (terms, envelope)) in outbox.drain(..).enumerate() {
-            if place == ahead {
-                ahead = ids.len().min(place + TOGETHER);
-                self.kept.look_up(ids[place..ahead].iter().copied());
+        let (mut said, terms) = self.outbox.take_in_order();
+        let mut turned_away = Vec::new();
+        for (place, (envelope, terms)) in said.iter().zip(&terms).enumerate() {
+            if place.is_multiple_of(TOGETHER) {
+                self.kept.look_up(&said[place..]);
             }
             let id = envelope.conversation;
-            let before = self.get(id).map(Conversation::deadline);
-            let forbidden = present.forbids(&envelope);
-            let checked = match terms {
-                _ if forbidden.is_some() => {
-                    let what = forbidden.unwrap_or_default();
-                    Err(Rejection::not_permitted(&envelope, self.get(id).map(Conversation::state), what))
+            let checked = match (present.forbids(envelope), terms) {
+                (Some(what), _) => {
+                    Err(Rejection::not_permitted(envelope, self.kept.get(id).map(Conversation::state), what))
                 }
-                Some(terms) => {
+                (None, Some(terms)) => {
                     let terms = &self.terms[usize::from(terms.0)];
                     match present.of(&envelope.recipients) {
-                        Participants::One(agent) => Conversation::open(terms, &envelope, &[agent]),
-                        Participants::Many(agents) => Conversation::open(terms, &envelope, &agents),
+                        Participants::One(agent) => Conversation::open(terms, envelope, &[agent]),
+                        Participants::Many(agents) => Conversation::open(terms, envelope, &agents),
                     }
                     .map(|conversation| {
-                        self.counts.open += 1;
-                        self.kept.keep(conversation);
+                        closing.counts.open += 1;
+                        (&*self.kept.keep(conversation), None)
                     })
                 }
-                None => match self.kept.get_mut(id) {
-                    Some(conversation) => conversation.admit(&envelope),
-                    None => Err(Rejection::unknown(&envelope)),
+                (None, None) => match self.kept.get_mut(id) {
+                    Some(conversation) => {
+                        let before = conversation.deadline();
+                        conversation.admit(envelope).map(|()| (&*conversation, Some(before)))
+                    }
+                    None => Err(Rejection::unknown(envelope)),
                 },
             };
             match checked {
-                Ok(()) => {
-                    self.counts.admitted += 1;
-                    self.post(&envelope, mail);
-                    if let Some(conversation) = self.get(id).filter(|_| record.tables.is_some()) {
-                        record.said(if terms.is_some() { "opened" } else { "said" }, conversation, &envelope);
-                    }
-                    self.admitted.push(envelope);
-                    self.follow(id, before, record);
+                Ok((conversation, before)) => {
+                    closing.counts.admitted += 1;
+                    post(envelope, place - turned_away.len(), conversation, mail);
+                    closing.record.said(if terms.is_some() { "opened" } else { "said" }, conversation, envelope);
+                    closing.follow(conversation, before);
                 }
                 Err(rejection) => {
-                    self.counts.rejected += 1;
-                    record.rejected(&rejection, &envelope);
+                    closing.counts.rejected += 1;
+                    closing.record.rejected(&rejection, envelope);
                     self.rejected.push(rejection);
+                    turned_away.push(place);
                 }
             }
         }
-        self.outbox = outbox;
+        let mut turned_away = turned_away.into_iter().peekable();
+        let mut place = 0..said.len();
+        if turned_away.peek().is_some() {
+            said.retain(|_| turned_away.next_if_eq(&place.next().unwrap_or_default()).is_none());
+        }
         self.kept.turn_pages(ConversationId(self.next));
-        self.pass_deadlines(now, record);
+        closing.pass_deadlines(now, &mut self.kept);
+        (self.counts, self.over) = (closing.counts, closing.over);
+        self.outbox.give_back(std::mem::replace(&mut self.admitted, said), terms);
+    }
+}
+
+/// What agents said in this tick, in the order of saying.
+#[derive(Debug, Default)]
+struct Outbox {
+    said: Vec<Envelope>,
+    /// For each message the terms on which it opens a conversation, if it does.
+    terms: Vec<Option<TermsId>>,
+    /// Whether some message comes after one of a sender with a higher number.
+    is_mixed: bool,
+}
+
+impl Outbox {
+    fn push(&mut self, terms: Option<TermsId>, envelope: Envelope) {
+        self.is_mixed |= self.said.last().is_some_and(|last| last.sender > envelope.sender);
+        self.said.push(envelope);
+        self.terms.push(terms);
     }
 
-    fn post(&self, envelope: &Envelope, mail: &mut Mail) {
-        let place = u32::try_from(self.admitted.len() + 1).ok().filter(|&place| place < BY_TOPIC);
-        let place = place.expect("fewer than 2^30 messages in a tick");
-        let mark = Mark { envelope: place, conversation: envelope.conversation };
-        let message = Message {
-            sender: envelope.sender,
-            recipient: envelope.sender,
-            performative: envelope.performative,
-            topic: envelope.content.item().and_then(|item| u16::try_from(item).ok()).unwrap_or(0),
-            amount: envelope.content.amount().map_or(0.0, |amount| amount as f32),
-            text: envelope.words,
-        };
-        match (&envelope.recipients, self.get(envelope.conversation)) {
-            (&Recipients::Agent(recipient), _) => mail.send_marked(Message { recipient, ..message }, mark),
-            (_, Some(conversation)) => {
-                for &recipient in conversation.participants() {
-                    mail.send_marked(Message { recipient, ..message }, mark);
-                }
-            }
-            (_, None) => {}
+    /// What was said and the terms, by sender and then by the order of saying.
+    fn take_in_order(&mut self) -> (Vec<Envelope>, Vec<Option<TermsId>>) {
+        let Self { said, terms, is_mixed } = std::mem::take(self);
+        if !is_mixed {
+            return (said, terms);
+        }
+        let mut pairs: Vec<_> = said.into_iter().zip(terms).collect();
+        pairs.sort_by_key(|pair| pair.0.sender);
+        pairs.into_iter().unzip()
+    }
+
+    /// Takes memory back that is no longer needed.
+    fn give_back(&mut self, mut said: Vec<Envelope>, mut terms: Vec<Option<TermsId>>) {
+        said.clear();
+        terms.clear();
+        (self.said, self.terms) = (said, terms);
+    }
+}
+
+/// Puts an admitted message, the so many-th, into the mail.
+fn post(envelope: &Envelope, place: usize, conversation: &Conversation, mail: &mut Mail) {
+    let place = u32::try_from(place + 1).ok().filter(|&place| place < BY_TOPIC);
+    let place = place.expect("fewer than 2^30 messages in a tick");
+    let mark = Mark { envelope: place, conversation: envelope.conversation };
+    let message = Message {
+        sender: envelope.sender,
+        recipient: envelope.sender,
+        performative: envelope.performative,
+        topic: envelope.content.item().and_then(|item| u16::try_from(item).ok()).unwrap_or(0),
+        amount: envelope.content.amount().map_or(0.0, |amount| amount as f32),
+        text: envelope.words,
+    };
+    if let Recipients::Agent(recipient) = envelope.recipients {
+        mail.send_marked(Message { recipient, ..message }, mark);
+        return;
+    }
+    for &recipient in conversation.participants() {
+        mail.send_marked(Message { recipient, ..message }, mark);
+    }
+}
+
+/// What the close of a tick adds to, step by step.
+struct Closing<'a, 'r> {
+    counts: ConversationCounts,
+    over: Vec<ConversationId>,
+    timers: &'a mut Timers,
+    record: &'a mut Record<'r>,
+}
+
+impl Closing<'_, '_> {
+    /// What follows a step: a timer for the new state, or the outcome.
+    fn follow(&mut self, conversation: &Conversation, before: Option<Tick>) {
+        if conversation.outcome().is_some() {
+            self.record.outcome(conversation);
+            self.over.push(conversation.id());
+            self.counts.ended += 1;
+            self.counts.open -= 1;
+        } else if before != Some(conversation.deadline()) {
+            self.timers.set(conversation.deadline(), conversation.id());
         }
     }
 
-    fn pass_deadlines(&mut self, now: Tick, record: &mut Record<'_>) {
-        while let Some(entry) = self.timers.first_entry().filter(|entry| *entry.key() <= now) {
-            let mut ids = entry.remove();
-            ids.sort_unstable();
-            ids.dedup();
+    fn pass_deadlines(&mut self, now: Tick, kept: &mut KeptConversations) {
+        while let Some(ids) = self.timers.pass(now) {
             for id in ids {
-                let Some(conversation) = self.kept.get_mut(id).filter(|one| one.outcome().is_none()) else { continue };
-                let before = conversation.deadline();
-                let state = conversation.state();
+                let Some(conversation) = kept.get_mut(id).filter(|one| one.outcome().is_none()) else { continue };
+                let (before, state) = (conversation.deadline(), conversation.state());
                 let passed = conversation.expire(now);
                 if passed > 0 {
                     self.counts.expired += u64::from(passed);
-                    if let Some(conversation) = self.get(id) {
-                        record.deadline(conversation, state);
-                    }
-                    self.follow(id, Some(before), record);
+                    self.record.deadline(conversation, state);
+                    self.follow(conversation, Some(before));
                 }
             }
         }

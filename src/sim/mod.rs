@@ -35,6 +35,7 @@ mod sound;
 mod spaces;
 mod speak;
 mod tables;
+mod timers;
 mod topics;
 mod voices;
 

@@ -29,7 +29,7 @@ pub fn call(now: Res<Now>, mut hall: ResMut<Hall>, mut conversations: ResMut<Con
     let Some(terms) = hall.terms.filter(|_| Step::of(now.tick) == Step::Call) else { return };
     let hall = &mut *hall;
     for market in &mut hall.markets {
-        let audience: Arc<[AgentId]> = market.bidders.as_slice().into();
+        let audience = Arc::new(market.bidders.clone());
         for task in 0..hall.round.tasks {
             let item = Content::Item(hall.round.first_task.wrapping_add(task as u32));
             let said = (Performative::CallForProposal, item, TextId::EMPTY);
