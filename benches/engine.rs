@@ -7,7 +7,8 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 
 fn main() {
-    divan::main();
+    let pool = rayon::ThreadPoolBuilder::new().build().expect("threads can be started");
+    pool.install(divan::main);
 }
 
 /// An item is an agent in a tick.

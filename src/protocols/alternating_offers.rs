@@ -87,8 +87,8 @@ impl Machine for AlternatingOffers {
         }
     }
 
-    fn apply(&mut self, envelope: &Envelope, said: Move) -> After {
-        match said.performative {
+    fn apply(&mut self, envelope: &Envelope, _: Addressee) -> After {
+        match envelope.performative {
             Performative::Accept => {
                 let (seller, buyer) = if self.terms.initiator_sells {
                     (self.initiator, self.participant)

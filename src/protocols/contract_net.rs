@@ -169,14 +169,14 @@ impl Machine for ContractNet {
         }
     }
 
-    fn apply(&mut self, envelope: &Envelope, said: Move) -> After {
-        let about = match said.to {
+    fn apply(&mut self, envelope: &Envelope, to: Addressee) -> After {
+        let about = match to {
             Addressee::Agent(agent) if envelope.sender == self.manager => self.place(agent),
             _ => self.place(envelope.sender),
         };
         let Some(place) = about else {
             // The manager to all: the call, or its being taken back.
-            if said.performative == Performative::Cancel {
+            if envelope.performative == Performative::Cancel {
                 return After::End(Outcome::without(Ending::Cancelled));
             }
             self.item = envelope.content.item().unwrap_or(0);
@@ -185,7 +185,7 @@ impl Machine for ContractNet {
             return After::Enter(self.terms.propose_ticks);
         };
         let standing = &mut self.bidders[place].1;
-        *standing = match (said.performative, *standing) {
+        *standing = match (envelope.performative, *standing) {
             (Performative::Propose, _) => Standing::Proposed(envelope.content.amount().unwrap_or(0)),
             (Performative::Accept, Standing::Proposed(amount)) => {
                 self.accepted += 1;

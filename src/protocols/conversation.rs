@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::envelope::{ConversationId, Envelope, Protocol, Recipients};
-use super::moves::{Amounts, Move};
+use super::moves::{Addressee, Amounts, Move};
 use super::outcome::Outcome;
 use super::rejection::{Reason, Rejection};
 use super::terms::{AnyMachine, Terms};
@@ -47,8 +47,24 @@ pub(super) trait Machine {
     /// Everything that `agent` may say now.
     fn visit_moves(&self, agent: AgentId, visit: &mut impl FnMut(Move));
 
-    /// Takes in a message that is one of the sender's moves.
-    fn apply(&mut self, envelope: &Envelope, said: Move) -> After;
+    /// Whom the first of [`Self::visit_moves`] addresses that an envelope makes, if it makes one, with the conversation's
+    /// audience and participants.
+    #[inline]
+    fn find(&self, envelope: &Envelope, audience: &Recipients, participants: &[AgentId]) -> Option<Addressee> {
+        let mut found = None;
+        self.visit_moves(envelope.sender, &mut |possible| {
+            if found.is_none()
+                && possible.fits(envelope)
+                && possible.reaches(&envelope.recipients, audience, participants)
+            {
+                found = Some(possible.to);
+            }
+        });
+        found
+    }
+
+    /// Takes in a message that is one of the sender's moves, and whom that addresses.
+    fn apply(&mut self, envelope: &Envelope, to: Addressee) -> After;
 
     /// The state's deadline has passed: its declared consequence.
     fn expire(&mut self) -> After;
@@ -59,13 +75,36 @@ pub(super) trait Machine {
     }
 }
 
+/// Who takes part beside the initiator, in `AgentId` order.
 #[derive(Clone, Debug, PartialEq)]
-enum Participants {
+pub(crate) enum Participants {
     One(AgentId),
     Many(Arc<Vec<AgentId>>),
 }
 
 impl Participants {
+    /// Those who are there to take part in what a first message opens: its sender is left out of them.
+    ///
+    /// # Errors
+    /// When they are too few or too many.
+    pub fn of(terms: &Terms, first: &Envelope, there: &[AgentId]) -> Result<Self, Rejection> {
+        if let [one] = there
+            && *one != first.sender
+        {
+            return Ok(Self::One(*one));
+        }
+        let mut sorted: Vec<AgentId> = there.iter().copied().filter(|agent| *agent != first.sender).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let reason = match sorted.as_slice() {
+            [] => Reason::Participants("there is nobody to talk to"),
+            [one] => return Ok(Self::One(*one)),
+            _ if terms.is_between_two() => Reason::Participants("this protocol is between two"),
+            _ => return Ok(Self::Many(Arc::new(sorted))),
+        };
+        Err(Rejection::of(first, terms.protocol(), "start", reason, Vec::new()))
+    }
+
     fn as_slice(&self) -> &[AgentId] {
         match self {
             Self::One(agent) => std::slice::from_ref(agent),
@@ -109,29 +148,18 @@ impl Conversation {
     /// # Errors
     /// When the first message is none that opens this protocol, or the participants are too few or too many.
     pub fn open(terms: &Terms, first: &Envelope, participants: &[AgentId]) -> Result<Self, Rejection> {
-        let protocol = terms.protocol();
-        let fail = |reason| Rejection::of(first, protocol, "start", reason, Vec::new());
-        let participants = match participants {
-            [one] if *one != first.sender => Participants::One(*one),
-            _ => {
-                let mut sorted: Vec<AgentId> = participants.to_vec();
-                sorted.sort_unstable();
-                sorted.dedup();
-                sorted.retain(|agent| *agent != first.sender);
-                if terms.is_between_two() && sorted.len() > 1 {
-                    return Err(fail(Reason::Participants("this protocol is between two")));
-                }
-                match sorted.as_slice() {
-                    [] => return Err(fail(Reason::Participants("there is nobody to talk to"))),
-                    [one] => Participants::One(*one),
-                    _ => Participants::Many(Arc::new(sorted)),
-                }
-            }
-        };
+        let mut conversation = Self::start(terms, first, Participants::of(terms, first, participants)?);
+        conversation.admit(first)?;
+        Ok(conversation)
+    }
+
+    /// The conversation that a first message opens, before the message is taken in.
+    #[inline]
+    pub(crate) fn start(terms: &Terms, first: &Envelope, participants: Participants) -> Self {
         let machine = terms.machine(first.sender, participants.as_slice());
-        let mut conversation = Self {
+        Self {
             id: first.conversation,
-            protocol,
+            protocol: terms.protocol(),
             initiator: first.sender,
             participants,
             audience: first.recipients.clone(),
@@ -142,9 +170,7 @@ impl Conversation {
             ends_by: Tick(first.tick.0.saturating_add(terms.ticks_max())),
             steps: 0,
             stage: Stage::UnderWay(machine),
-        };
-        conversation.admit(first)?;
-        Ok(conversation)
+        }
     }
 
     /// Takes in a message, or says why not. A rejected message changes nothing.
@@ -155,20 +181,9 @@ impl Conversation {
         let in_time = (self.spoken..=self.deadline).contains(&envelope.tick);
         let fits = envelope.conversation == self.id && envelope.protocol == self.protocol && in_time;
         let Stage::UnderWay(machine) = &mut self.stage else { return Err(self.refusal(envelope)) };
-        let mut found = None;
-        if fits {
-            let participants = self.participants.as_slice();
-            machine.visit_moves(envelope.sender, &mut |possible| {
-                let is_it = found.is_none()
-                    && possible.fits(envelope)
-                    && possible.reaches(&envelope.recipients, &self.audience, participants);
-                if is_it {
-                    found = Some(possible);
-                }
-            });
-        }
-        let Some(said) = found else { return Err(self.refusal(envelope)) };
-        let after = machine.apply(envelope, said);
+        let found = if fits { machine.find(envelope, &self.audience, self.participants.as_slice()) } else { None };
+        let Some(to) = found else { return Err(self.refusal(envelope)) };
+        let after = machine.apply(envelope, to);
         self.steps += 1;
         self.spoken = envelope.tick;
         self.go_on(after, envelope.tick);

@@ -10,7 +10,7 @@
 use super::conversation::{After, Machine};
 use super::envelope::{Content, Envelope};
 use super::gathering::{Gathered, Gathering};
-use super::moves::{Amounts, Expected, Move};
+use super::moves::{Addressee, Amounts, Expected, Move};
 use super::outcome::{Award, Ending, Outcome};
 use super::terms::{Checks, TermsError};
 use crate::base::AgentId;
@@ -87,7 +87,7 @@ impl Machine for DoubleAuction {
         self.gathering.visit_moves(agent, &[Expected::Amount(range), Expected::Ask(range)], visit);
     }
 
-    fn apply(&mut self, envelope: &Envelope, _: Move) -> After {
+    fn apply(&mut self, envelope: &Envelope, _: Addressee) -> After {
         match self.gathering.apply(envelope) {
             Gathered::Called => After::Enter(self.terms.bid_ticks),
             Gathered::Some => After::Stay,

@@ -1,7 +1,7 @@
 //! What request and query have in common: one asks, the other refuses or does, and says how it went.
 
 use super::conversation::{After, Machine};
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Recipients};
 use super::moves::{Addressee, Amounts, Expected, Move};
 use super::outcome::{Award, Ending, Outcome};
 use crate::base::{AgentId, Performative};
@@ -39,6 +39,31 @@ pub(super) struct Exchange {
     work_ticks: u32,
 }
 
+/// Who says something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Asks,
+    Answers,
+}
+
+/// What may be said once it was asked, first that it is called off, which may be said but once.
+const ASKED: [(Side, Performative); 6] = [
+    (Side::Asks, Performative::Cancel),
+    (Side::Answers, Performative::Agree),
+    (Side::Answers, Performative::Refuse),
+    (Side::Answers, Performative::NotUnderstood),
+    (Side::Answers, Performative::Inform),
+    (Side::Answers, Performative::Failure),
+];
+
+/// The same once it was agreed to.
+const AGREED: [(Side, Performative); 3] =
+    [(Side::Asks, Performative::Cancel), (Side::Answers, Performative::Inform), (Side::Answers, Performative::Failure)];
+
+/// The same once it was called off.
+const CANCELLING: [(Side, Performative); 2] =
+    [(Side::Answers, Performative::Inform), (Side::Answers, Performative::Failure)];
+
 /// False and true.
 const TRUTH: Amounts = Amounts { least: 0, greatest: 1 };
 
@@ -51,6 +76,40 @@ impl Exchange {
     pub fn new(purpose: Purpose, initiator: AgentId, participant: AgentId, reply_ticks: u32, work_ticks: u32) -> Self {
         let state = State::Start;
         Self { initiator, participant, purpose, state, may_cancel: true, item: 0, reply_ticks, work_ticks }
+    }
+
+    /// What may be said in this state, and by which side.
+    fn moves(&self) -> &'static [(Side, Performative)] {
+        match self.state {
+            State::Start if self.purpose == Purpose::Action => &[(Side::Asks, Performative::Request)],
+            State::Start => &[(Side::Asks, Performative::QueryRef), (Side::Asks, Performative::QueryIf)],
+            State::Asked => &ASKED[usize::from(!self.may_cancel)..],
+            State::Agreed => &AGREED[usize::from(!self.may_cancel)..],
+            State::Cancelling => &CANCELLING,
+        }
+    }
+
+    fn speaker(&self, side: Side) -> AgentId {
+        match side {
+            Side::Asks => self.initiator,
+            Side::Answers => self.participant,
+        }
+    }
+
+    /// One of [`Self::moves`].
+    fn move_of(&self, side: Side, performative: Performative) -> Move {
+        let content = match self.state {
+            State::Start => Expected::Item,
+            State::Asked | State::Agreed if performative == Performative::Inform && self.purpose == Purpose::Truth => {
+                Expected::Amount(TRUTH)
+            }
+            _ => Expected::Nothing,
+        };
+        let other = match side {
+            Side::Asks => self.participant,
+            Side::Answers => self.initiator,
+        };
+        Move::new(performative, Addressee::Agent(other), content)
     }
 
     fn end(ending: Ending) -> After {
@@ -69,43 +128,26 @@ impl Machine for Exchange {
     }
 
     fn visit_moves(&self, agent: AgentId, visit: &mut impl FnMut(Move)) {
-        let (asks, answers) = (agent == self.initiator, agent == self.participant);
-        let to_initiator = Addressee::Agent(self.initiator);
-        let to_participant = Addressee::Agent(self.participant);
-        let mut say = |who: bool, performative, to, content| {
-            if who {
-                visit(Move::new(performative, to, content));
-            }
-        };
-        let answer = if self.purpose == Purpose::Truth { Expected::Amount(TRUTH) } else { Expected::Nothing };
-        match self.state {
-            State::Start if self.purpose == Purpose::Action => {
-                say(asks, Performative::Request, to_participant, Expected::Item);
-            }
-            State::Start => {
-                say(asks, Performative::QueryRef, to_participant, Expected::Item);
-                say(asks, Performative::QueryIf, to_participant, Expected::Item);
-            }
-            State::Asked | State::Agreed => {
-                if self.state == State::Asked {
-                    say(answers, Performative::Agree, to_initiator, Expected::Nothing);
-                    say(answers, Performative::Refuse, to_initiator, Expected::Nothing);
-                    say(answers, Performative::NotUnderstood, to_initiator, Expected::Nothing);
-                }
-                say(answers, Performative::Inform, to_initiator, answer);
-                say(answers, Performative::Failure, to_initiator, Expected::Nothing);
-                say(asks && self.may_cancel, Performative::Cancel, to_participant, Expected::Nothing);
-            }
-            State::Cancelling => {
-                say(answers, Performative::Inform, to_initiator, Expected::Nothing);
-                say(answers, Performative::Failure, to_initiator, Expected::Nothing);
+        for &(side, performative) in self.moves() {
+            if agent == self.speaker(side) {
+                visit(self.move_of(side, performative));
             }
         }
     }
 
-    fn apply(&mut self, envelope: &Envelope, said: Move) -> After {
+    #[inline]
+    fn find(&self, envelope: &Envelope, audience: &Recipients, participants: &[AgentId]) -> Option<Addressee> {
+        let is_said = |&(side, performative): &(Side, Performative)| {
+            performative == envelope.performative && envelope.sender == self.speaker(side)
+        };
+        let &(side, performative) = self.moves().iter().find(|said| is_said(said))?;
+        let said = self.move_of(side, performative);
+        (said.fits(envelope) && said.reaches(&envelope.recipients, audience, participants)).then_some(said.to)
+    }
+
+    fn apply(&mut self, envelope: &Envelope, _: Addressee) -> After {
         let state = self.state;
-        match said.performative {
+        match envelope.performative {
             Performative::Agree => {
                 self.state = State::Agreed;
                 After::Enter(self.work_ticks)

@@ -28,6 +28,7 @@ mod voting;
 pub use alternating_offers::AlternatingOffersTerms;
 pub use board::{Board, BoardSection, Entry, Filled, Settlement, Writing};
 pub use contract_net::ContractNetTerms;
+pub(crate) use conversation::Participants;
 pub use conversation::{Conversation, FEATURES};
 pub use double_auction::DoubleAuctionTerms;
 pub use dutch_auction::DutchAuctionTerms;

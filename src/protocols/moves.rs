@@ -59,6 +59,7 @@ pub enum Expected {
 impl Expected {
     /// Whether a content is of the kind and within the bounds.
     #[must_use]
+    #[inline]
     pub fn admits(self, content: &Content) -> bool {
         match (self, content) {
             (Self::Nothing, Content::Nothing) | (Self::Item, Content::Item(_)) => true,
@@ -117,21 +118,23 @@ pub struct Move {
 }
 
 impl Move {
+    #[inline]
     pub(super) fn new(performative: Performative, to: Addressee, content: Expected) -> Self {
         Self { performative, to, content }
     }
 
+    #[inline]
     pub(super) fn reaches(&self, recipients: &Recipients, audience: &Recipients, participants: &[AgentId]) -> bool {
-        match self.to {
-            Addressee::Agent(agent) => {
-                *recipients == Recipients::Agent(agent) || (recipients == audience && participants == [agent])
-            }
-            Addressee::All => recipients == audience,
+        match (self.to, recipients) {
+            (Addressee::Agent(agent), Recipients::Agent(one)) if *one == agent => true,
+            (Addressee::Agent(agent), _) => participants == [agent] && recipients == audience,
+            (Addressee::All, _) => recipients == audience,
         }
     }
 
     /// Whether an envelope's performative and content are those of the move.
     #[must_use]
+    #[inline]
     pub fn fits(&self, envelope: &Envelope) -> bool {
         self.performative == envelope.performative && self.content.admits(&envelope.content)
     }

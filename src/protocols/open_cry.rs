@@ -173,8 +173,8 @@ impl Machine for OpenCry {
         }
     }
 
-    fn apply(&mut self, envelope: &Envelope, said: Move) -> After {
-        match (said.performative, said.to) {
+    fn apply(&mut self, envelope: &Envelope, to: Addressee) -> After {
+        match (envelope.performative, to) {
             (Performative::CallForProposal, _) => {
                 self.price = envelope.content.amount().unwrap_or(self.price);
                 self.called += 1;

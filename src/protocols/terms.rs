@@ -6,9 +6,9 @@ use super::conversation::{After, Machine};
 use super::double_auction::{DoubleAuction, DoubleAuctionTerms};
 use super::dutch_auction::{self, DutchAuctionTerms};
 use super::english_auction::{self, EnglishAuctionTerms};
-use super::envelope::{Envelope, Protocol};
+use super::envelope::{Envelope, Protocol, Recipients};
 use super::exchange::Exchange;
-use super::moves::{Amounts, Move};
+use super::moves::{Addressee, Amounts, Move};
 use super::open_cry::OpenCry;
 use super::query::{self, QueryTerms};
 use super::request::{self, RequestTerms};
@@ -219,8 +219,12 @@ impl Machine for AnyMachine {
         for_machine!(self, machine => machine.visit_moves(agent, visit));
     }
 
-    fn apply(&mut self, envelope: &Envelope, said: Move) -> After {
-        for_machine!(self, machine => machine.apply(envelope, said))
+    fn find(&self, envelope: &Envelope, audience: &Recipients, participants: &[AgentId]) -> Option<Addressee> {
+        for_machine!(self, machine => machine.find(envelope, audience, participants))
+    }
+
+    fn apply(&mut self, envelope: &Envelope, to: Addressee) -> After {
+        for_machine!(self, machine => machine.apply(envelope, to))
     }
 
     fn expire(&mut self) -> After {

@@ -45,6 +45,8 @@ pub struct Mail {
     offsets: Vec<u32>,
     /// Row of each outgoing letter's recipient, kept between the two passes of the sort.
     rows: Vec<u32>,
+    /// Where each delivered letter stood among the outgoing.
+    sources: Vec<u32>,
     in_order: bool,
     undeliverable: u64,
     /// For each outgoing letter what stands behind it. Shorter than `outgoing` where the last
@@ -98,6 +100,7 @@ impl Mail {
 
     /// The same, each with the conversation that it belongs to, if it belongs to one. Sooner read than
     /// [`Conversations::inbox`], which brings the envelopes too.
+    #[inline]
     pub fn inbox_with_conversations(
         &self,
         mailbox: Mailbox,
@@ -171,20 +174,19 @@ impl Mail {
         }
         self.undeliverable = (self.outgoing.len() - total as usize) as u64;
         // Every place is written below: what stood there need not be wiped first.
-        self.delivered.resize(total as usize, Message::default());
-        self.delivered_marks.clear();
-        if !self.marks.is_empty() {
-            self.delivered_marks.resize(total as usize, Mark::default());
-        }
-        for (place, (message, &row)) in self.outgoing.iter().zip(&self.rows).enumerate().rev() {
+        self.sources.resize(total as usize, 0);
+        for (place, &row) in self.rows.iter().enumerate().rev() {
             if row != u32::MAX {
                 let end = &mut self.offsets[row as usize];
                 *end -= 1;
-                self.delivered[*end as usize] = *message;
-                if let Some(&mark) = self.marks.get(place) {
-                    self.delivered_marks[*end as usize] = mark;
-                }
+                self.sources[*end as usize] = place as u32;
             }
+        }
+        self.delivered.clear();
+        self.delivered.extend(self.sources.iter().map(|&place| self.outgoing[place as usize]));
+        self.delivered_marks.clear();
+        if !self.marks.is_empty() {
+            self.delivered_marks.extend(self.sources.iter().map(|&place| self.marks[place as usize]));
         }
         self.outgoing.clear();
         self.marks.clear();

@@ -10,9 +10,7 @@ mod conversations;
 mod decide;
 mod domain;
 mod failure;
-mod held;
 mod history;
-mod kept;
 mod language;
 mod learn;
 mod limits;
@@ -35,7 +33,6 @@ mod sound;
 mod spaces;
 mod speak;
 mod tables;
-mod timers;
 mod topics;
 mod voices;
 

@@ -5,6 +5,7 @@
 mod brute_force;
 mod commons;
 mod conversations;
+mod crowd;
 mod learning;
 mod mail_and_population;
 mod pace;

@@ -6,6 +6,8 @@ mod properties;
 mod sharing;
 mod walks;
 
+use std::sync::Arc;
+
 use llmagentos::base::{AgentId, Performative, TextId, Tick};
 use llmagentos::protocols::{
     Addressee, AlternatingOffersTerms, Amounts, Content, ContractNetTerms, Conversation, ConversationId,
@@ -58,7 +60,8 @@ pub fn content(expected: Expected, share: i64) -> Content {
         Expected::Offer(item, range) => Content::Offer { item: item.unwrap_or(7), amount: amount(range) },
         Expected::Ballot(candidates) => {
             let first = share as u16 % candidates;
-            Content::Ballot((0..candidates).map(|place| (first + place) % candidates).collect())
+            let ranking = (0..candidates).map(|place| (first + place) % candidates);
+            Content::Ballot(Arc::new(ranking.collect()))
         }
     }
 }

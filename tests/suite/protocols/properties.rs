@@ -45,7 +45,7 @@ fn recipients() -> impl Strategy<Value = Recipients> {
         1 => Just(Recipients::Everyone),
         1 => Just(Recipients::Role(0)),
         1 => Just(Recipients::Topic(0)),
-        1 => Just(Recipients::Agents(Arc::from([AgentId(1), AgentId(2)]))),
+        1 => Just(Recipients::Agents(Arc::new(vec![AgentId(1), AgentId(2)]))),
     ]
 }
 

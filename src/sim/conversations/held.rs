@@ -1,7 +1,7 @@
 //! Envelopes of letters that do not arrive at the next tick: kept until their letter was read, or dropped.
 
-use super::mail::Mark;
 use crate::protocols::Envelope;
+use crate::sim::mail::Mark;
 
 /// Set in the mark of a letter whose envelope is held.
 const FIRST_HELD: u32 = 1 << 31;
