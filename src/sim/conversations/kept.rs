@@ -40,6 +40,13 @@ impl Page {
         if self.is_here(place) { self.places.get_mut(place)?.as_mut() } else { None }
     }
 
+    /// Reads something of whatever lies in a conversation's place, so that it is near when the place is written to.
+    #[inline]
+    pub fn touch(&self, id: ConversationId) -> u64 {
+        let place = self.places.get(id.0 as usize % PAGE);
+        place.and_then(Option::as_ref).map_or(0, |one| one.deadline().0)
+    }
+
     /// Keeps a new conversation, whose number is one of the page's.
     #[inline]
     pub fn keep(&mut self, id: ConversationId, conversation: Conversation) -> &mut Conversation {

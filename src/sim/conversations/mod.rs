@@ -296,23 +296,21 @@ impl Conversations {
     }
 
     fn pass_deadlines(&mut self, now: Tick, record: &mut Record<'_>) {
-        while let Some(ids) = self.timers.pass(now) {
+        let Self { timers, kept, over, counts, .. } = self;
+        let is_due = |one: &Conversation| one.outcome().is_none() && one.deadline() <= now;
+        while let Some(ids) = timers.pass(now, |id| kept.get(id).is_some_and(is_due)) {
             for id in ids {
-                let Some(conversation) = self.kept.get_mut(id).filter(|one| one.outcome().is_none()) else { continue };
-                let (before, state) = (conversation.deadline(), conversation.state());
-                let passed = conversation.expire(now);
-                if passed == 0 {
-                    continue;
-                }
-                self.counts.expired += u64::from(passed);
+                let Some(conversation) = kept.get_mut(id) else { continue };
+                let state = conversation.state();
+                counts.expired += u64::from(conversation.expire(now));
                 record.deadline(conversation, state);
                 if conversation.outcome().is_some() {
                     record.outcome(conversation);
-                    self.over.push(id);
-                    self.counts.ended += 1;
-                    self.counts.open -= 1;
-                } else if conversation.deadline() != before {
-                    self.timers.set(conversation.deadline(), id);
+                    over.push(id);
+                    counts.ended += 1;
+                    counts.open -= 1;
+                } else {
+                    timers.set(conversation.deadline(), id);
                 }
             }
         }

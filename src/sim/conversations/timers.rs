@@ -42,12 +42,13 @@ impl Timers {
         }
     }
 
-    /// Takes out the earliest of the deadlines that `now` has reached, with its conversations by number.
-    pub fn pass(&mut self, now: Tick) -> Option<Vec<ConversationId>> {
+    /// Takes out the earliest of the deadlines that `now` has reached, with those of its conversations, by number, that it
+    /// still concerns.
+    pub fn pass(&mut self, now: Tick, concerns: impl Fn(ConversationId) -> bool) -> Option<Vec<ConversationId>> {
         self.file();
         let mut ids = self.by_tick.first_entry().filter(|entry| *entry.key() <= now)?.remove();
-        // Few runs, one of each share: what this sort is quick at.
-        ids.sort();
+        ids.retain(|&id| concerns(id));
+        ids.sort_unstable();
         ids.dedup();
         Some(ids)
     }
