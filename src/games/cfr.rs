@@ -24,6 +24,59 @@ pub enum CfrVariant {
 impl CfrVariant {
     /// Discounted CFR as its authors recommend it: α 1.5, β 0, γ 2.
     pub const DISCOUNTED: Self = Self::Discounted { positive: 1.5, negative: 0.0, average: 2.0 };
+
+    /// How often the strategy of an iteration counts in the average.
+    pub(super) fn weight(self, iteration: u64) -> f64 {
+        let time = iteration as f64;
+        match self {
+            Self::Cfr => 1.0,
+            Self::CfrPlus => time,
+            Self::Discounted { average, .. } => time.powf(average),
+        }
+    }
+
+    /// What an iteration does to regrets.
+    pub(super) fn renewal(self, iteration: u64) -> Renewal {
+        let time = iteration as f64;
+        let share = |power: f64| time.powf(power) / (time.powf(power) + 1.0);
+        let discounts = match self {
+            Self::Discounted { positive, negative, .. } => Some((share(positive), share(negative))),
+            _ => None,
+        };
+        Renewal { forget: self == Self::CfrPlus, discounts }
+    }
+}
+
+/// Regret matching, and what the variant does to regrets before and after.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Renewal {
+    forget: bool,
+    discounts: Option<(f64, f64)>,
+}
+
+impl Renewal {
+    /// In one information set.
+    #[inline]
+    pub fn renew(self, regrets: &mut [f64], strategy: &mut [f64]) {
+        if self.forget {
+            for regret in regrets.iter_mut() {
+                *regret = regret.max(0.0);
+            }
+        }
+        let sum: f64 = regrets.iter().map(|regret| regret.max(0.0)).sum();
+        if sum > 0.0 {
+            for (probability, regret) in strategy.iter_mut().zip(regrets.iter()) {
+                *probability = regret.max(0.0) / sum;
+            }
+        } else {
+            strategy.fill(1.0 / strategy.len() as f64);
+        }
+        if let Some((positive, negative)) = self.discounts {
+            for regret in regrets {
+                *regret *= if *regret > 0.0 { positive } else { negative };
+            }
+        }
+    }
 }
 
 /// A run of counterfactual regret minimisation.
@@ -73,15 +126,13 @@ impl<'a> Cfr<'a> {
     /// One iteration: the first player's regrets and strategy, then the second's against it.
     pub fn step(&mut self) {
         self.iterations += 1;
-        let time = self.iterations as f64;
-        let weight = match self.variant {
-            CfrVariant::Cfr => 1.0,
-            CfrVariant::CfrPlus => time,
-            CfrVariant::Discounted { average, .. } => time.powf(average),
-        };
+        let (weight, renewal) = (self.variant.weight(self.iterations), self.variant.renewal(self.iterations));
         for player in 0..2 {
             self.traverse(player, weight);
-            self.renew(player, time);
+            for &(slot, count) in &self.sets[player] {
+                let slots = slot as usize..(slot + count) as usize;
+                renewal.renew(&mut self.regrets[slots.clone()], &mut self.current[slots]);
+            }
         }
     }
 
@@ -120,41 +171,6 @@ impl<'a> Cfr<'a> {
                 }
             }
             self.values[node.node as usize] = value;
-        }
-    }
-
-    /// Regret matching in all information sets of a player, and what the variant does to regrets before and after.
-    fn renew(&mut self, player: usize, time: f64) {
-        let discounts = match self.variant {
-            CfrVariant::Discounted { positive, negative, .. } => {
-                let share = |power: f64| time.powf(power) / (time.powf(power) + 1.0);
-                Some((share(positive), share(negative)))
-            }
-            _ => None,
-        };
-        let forget = self.variant == CfrVariant::CfrPlus;
-        for &(slot, count) in &self.sets[player] {
-            let slots = slot as usize..(slot + count) as usize;
-            let regrets = &mut self.regrets[slots.clone()];
-            if forget {
-                for regret in regrets.iter_mut() {
-                    *regret = regret.max(0.0);
-                }
-            }
-            let sum: f64 = regrets.iter().map(|regret| regret.max(0.0)).sum();
-            let strategy = &mut self.current[slots];
-            if sum > 0.0 {
-                for (probability, regret) in strategy.iter_mut().zip(regrets.iter()) {
-                    *probability = regret.max(0.0) / sum;
-                }
-            } else {
-                strategy.fill(1.0 / f64::from(count));
-            }
-            if let Some((positive, negative)) = discounts {
-                for regret in regrets {
-                    *regret *= if *regret > 0.0 { positive } else { negative };
-                }
-            }
         }
     }
 

@@ -1,8 +1,9 @@
-//! Play over time in normal form: fictitious play, regret matching, and the replicator equation. Nothing is drawn; the
+//! Play over time in normal form: fictitious play, regret matching, counterfactual regret minimisation,
+//! and the replicator equation. Nothing is drawn; the
 //! same game and start give the same path.
 
 use super::normal_form::{Profile, weigh};
-use super::{GameError, NormalForm};
+use super::{CfrVariant, GameError, NormalForm};
 
 /// Plays so many rounds and says how far the play has come.
 pub trait Dynamics {
@@ -108,6 +109,53 @@ impl Dynamics for RegretMatching {
             return self.current();
         }
         self.sums.iter().map(|sums| sums.iter().map(|sum| sum / self.rounds).collect()).collect()
+    }
+}
+
+/// Counterfactual regret minimisation of a normal form: every player has one information set and knows nothing of the
+/// others' choice, so that its counterfactual regrets are plain ones. Players are renewed in turn, each against what those
+/// before it have come to. In a two-player zero-sum game it takes the steps of [`super::Cfr`] on the same game laid out as a
+/// tree; beyond those only the joint play is known to approach anything, the coarse correlated equilibria. Its profile is the
+/// variant's average.
+#[derive(Clone, Debug)]
+pub struct NormalFormCfr {
+    variant: CfrVariant,
+    iterations: u64,
+    current: Profile,
+    regrets: Profile,
+    sums: Profile,
+}
+
+impl NormalFormCfr {
+    /// Before the first iteration, which mixes evenly.
+    #[must_use]
+    pub fn new(game: &NormalForm, variant: CfrVariant) -> Self {
+        let zeros: Profile = game.actions().iter().map(|&count| vec![0.0; count]).collect();
+        Self { variant, iterations: 0, current: game.uniform(), regrets: zeros.clone(), sums: zeros }
+    }
+}
+
+impl Dynamics for NormalFormCfr {
+    fn step(&mut self, game: &NormalForm) {
+        self.iterations += 1;
+        let (weight, renewal) = (self.variant.weight(self.iterations), self.variant.renewal(self.iterations));
+        for player in 0..game.players() {
+            let values = game.deviation_payoffs(player, &self.current);
+            let got = weigh(&values, &self.current[player]);
+            for (action, value) in values.into_iter().enumerate() {
+                self.regrets[player][action] += value - got;
+                self.sums[player][action] += weight * self.current[player][action];
+            }
+            renewal.renew(&mut self.regrets[player], &mut self.current[player]);
+        }
+    }
+
+    fn profile(&self) -> Profile {
+        let share = |(sums, current): (&Vec<f64>, &Vec<f64>)| {
+            let sum: f64 = sums.iter().sum();
+            if sum > 0.0 { sums.iter().map(|part| part / sum).collect() } else { current.clone() }
+        };
+        self.sums.iter().zip(&self.current).map(share).collect()
     }
 }
 

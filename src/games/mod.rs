@@ -25,7 +25,7 @@ pub use best_response::BestResponse;
 pub use cfr::{Cfr, CfrVariant};
 pub use classics::{CLASSICS, Classic};
 pub use dominance::{Dominated, Domination, Elimination, dominated_actions, eliminate_dominated};
-pub use dynamics::{Dynamics, FictitiousPlay, RegretMatching, Replicator};
+pub use dynamics::{Dynamics, FictitiousPlay, NormalFormCfr, RegretMatching, Replicator};
 pub use equilibria::{
     Equilibria, Equilibrium, NashSubset, SUBSETS_MAX, exact_gains, exact_matrices, extreme_equilibria,
 };

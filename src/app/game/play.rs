@@ -9,8 +9,8 @@ use super::games::{EXTENSIVE, NamedGame, normal_form};
 use super::read::Problem;
 use super::{Answer, table};
 use crate::games::{
-    Cfr, CfrVariant, Dynamics, FictitiousPlay, KuhnPoker, LeducPoker, RegretMatching, Replicator, Selection, Tree,
-    alpha_rank, alpha_rank_single,
+    Cfr, CfrVariant, Dynamics, FictitiousPlay, KuhnPoker, LeducPoker, NormalFormCfr, RegretMatching, Replicator,
+    Selection, Tree, alpha_rank, alpha_rank_single,
 };
 
 /// Iterations where none are asked for.
@@ -19,12 +19,12 @@ const ITERATIONS: u64 = 1_000;
 /// Learning rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Method {
-    /// Counterfactual regret minimisation (extensive form)
+    /// Counterfactual regret minimisation
     Cfr,
-    /// CFR+ (extensive form)
+    /// CFR+
     #[value(name = "cfr+")]
     CfrPlus,
-    /// Discounted CFR with α 1.5, β 0, γ 2 (extensive form)
+    /// Discounted CFR with α 1.5, β 0, γ 2
     Dcfr,
     /// Best responses to the others' past (normal form)
     FictitiousPlay,
@@ -74,27 +74,20 @@ pub fn play(path: &Path, entry: Option<&str>, arguments: &PlayArguments) -> Resu
     if arguments.single && !matches!(arguments.method, Method::Replicator | Method::AlphaRank) {
         return Err(Problem::new("--single is for replicator and alpha-rank", "leave it out"));
     }
-    match variant {
-        Some(variant) if EXTENSIVE.contains(&name) => extensive(name, variant, iterations),
-        Some(_) => Err(Problem::new(
-            "CFR plays games in extensive form",
-            format!("built in: {}; for a normal form use --method regret-matching", EXTENSIVE.join(", ")),
-        )),
-        None if EXTENSIVE.contains(&name) => {
-            Err(Problem::new("this game is in extensive form", "use --method cfr, cfr+ or dcfr"))
-        }
-        None => {
-            let named = normal_form(path, entry)?;
-            if arguments.method == Method::AlphaRank {
-                if arguments.iterations.is_some() {
-                    return Err(Problem::new("α-rank is solved, not iterated", "leave out --iterations"));
-                }
-                rank(&named, arguments)
-            } else {
-                normal(&named, arguments, iterations)
-            }
-        }
+    if EXTENSIVE.contains(&name) {
+        let Some(variant) = variant else {
+            return Err(Problem::new("this game is in extensive form", "use --method cfr, cfr+ or dcfr"));
+        };
+        return extensive(name, variant, iterations);
     }
+    let named = normal_form(path, entry)?;
+    if arguments.method == Method::AlphaRank {
+        if arguments.iterations.is_some() {
+            return Err(Problem::new("α-rank is solved, not iterated", "leave out --iterations"));
+        }
+        return rank(&named, arguments);
+    }
+    normal(&named, arguments, variant, iterations)
 }
 
 /// 1, 10, 100, …, and the last.
@@ -180,11 +173,17 @@ fn extensive(name: &str, variant: CfrVariant, iterations: u64) -> Result<Answer,
     Ok(Answer { json, text, differences: Vec::new() })
 }
 
-fn normal(named: &NamedGame, arguments: &PlayArguments, iterations: u64) -> Result<Answer, Problem> {
+fn normal(
+    named: &NamedGame,
+    arguments: &PlayArguments,
+    variant: Option<CfrVariant>,
+    iterations: u64,
+) -> Result<Answer, Problem> {
     let game = &named.game;
-    let mut dynamics: Box<dyn Dynamics> = match arguments.method {
-        Method::FictitiousPlay => Box::new(FictitiousPlay::new(game)),
-        Method::RegretMatching => Box::new(RegretMatching::new(game)),
+    let mut dynamics: Box<dyn Dynamics> = match (variant, arguments.method) {
+        (Some(variant), _) => Box::new(NormalFormCfr::new(game, variant)),
+        (None, Method::FictitiousPlay) => Box::new(FictitiousPlay::new(game)),
+        (None, Method::RegretMatching) => Box::new(RegretMatching::new(game)),
         _ => {
             let start = named.start.clone().unwrap_or_else(|| game.uniform());
             Box::new(if arguments.single {

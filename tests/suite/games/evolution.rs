@@ -1,8 +1,8 @@
 //! Dynamics and ranks in normal form against the reference.
 
 use llmagentos::games::{
-    Dynamics, FictitiousPlay, GameError, NormalForm, RegretMatching, Replicator, Selection, alpha_rank,
-    alpha_rank_single,
+    Cfr, CfrVariant, Dynamics, ExtensiveGame, FictitiousPlay, GameError, NormalForm, NormalFormCfr, RegretMatching,
+    Replicator, Selection, Tree, Turn, alpha_rank, alpha_rank_single,
 };
 
 use super::{matrix, reference};
@@ -170,4 +170,66 @@ fn fictitious_play_and_regret_matching_approach_equilibria_of_zero_sum_games() {
         (before[1] - regrets.iter().sum::<f64>()).abs() < 1e-9,
         "in a zero-sum game NashConv is the sum of regrets"
     );
+}
+
+/// Rock beats scissors twice: a matrix game laid out as a tree, in which the second player does not see the first's move.
+struct Hidden;
+
+const SKEWED: [[f64; 3]; 3] = [[0.0, -1.0, 2.0], [1.0, 0.0, -1.0], [-2.0, 1.0, 0.0]];
+
+impl ExtensiveGame for Hidden {
+    type State = Vec<usize>;
+
+    fn root(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    fn turn(&self, said: &Vec<usize>) -> Turn {
+        match said[..] {
+            [one, other] => Turn::End(SKEWED[one][other]),
+            _ => Turn::Player {
+                player: said.len(),
+                information: "nothing".to_owned(),
+                actions: vec!["rock", "paper", "scissors"],
+            },
+        }
+    }
+
+    fn after(&self, said: &Vec<usize>, action: usize) -> Vec<usize> {
+        said.iter().copied().chain([action]).collect()
+    }
+}
+
+#[test]
+fn counterfactual_regret_minimisation_of_a_matrix_takes_the_steps_of_its_tree() {
+    let matrix = SKEWED.map(|row| row.to_vec());
+    let game = game(&matrix, &transposed(&matrix));
+    let tree = Tree::of(&Hidden).unwrap();
+    let slots = |player: usize| tree.information_sets().iter().find(|set| set.player == player).unwrap().slots();
+    for (variant, near) in [(CfrVariant::Cfr, 0.05), (CfrVariant::CfrPlus, 5e-3), (CfrVariant::DISCOUNTED, 5e-3)] {
+        let (mut flat, mut laid_out) = (NormalFormCfr::new(&game, variant), Cfr::new(&tree, variant));
+        for step in 0..1000 {
+            flat.step(&game);
+            laid_out.step();
+            let average = laid_out.average();
+            for (player, mixture) in flat.profile().iter().enumerate() {
+                for (share, expected) in mixture.iter().zip(&average[slots(player)]) {
+                    assert!((share - expected).abs() < 1e-9, "{variant:?}, step {step}: {share} for {expected}");
+                }
+            }
+        }
+        let nash_conv = game.nash_conv(&flat.profile());
+        assert!(nash_conv < near, "{variant:?}: {nash_conv}");
+    }
+}
+
+#[test]
+fn counterfactual_regret_minimisation_leaves_what_is_dominated_in_games_of_any_sum() {
+    let prisoners = game(&[vec![3.0, 0.0], vec![5.0, 1.0]], &[vec![3.0, 5.0], vec![0.0, 1.0]]);
+    for variant in [CfrVariant::Cfr, CfrVariant::CfrPlus, CfrVariant::DISCOUNTED] {
+        let mut play = NormalFormCfr::new(&prisoners, variant);
+        assert_eq!(play.profile(), prisoners.uniform());
+        (0..1000).for_each(|_| play.step(&prisoners));
+        assert!(play.profile().iter().all(|mixture| mixture[1] > 0.999), "{variant:?}: {:?}", play.profile());
+    }
 }
