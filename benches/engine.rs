@@ -1,5 +1,6 @@
-//! How long a tick takes the engine itself, an agent: `cargo bench --bench engine`. Aim: at most 60 ns an agent and
-//! tick on one core of a current machine, a letter sent and delivered included.
+//! How long a tick takes the engine itself, an agent: `cargo bench --bench engine`, on as many threads as there are cores or
+//! `RAYON_NUM_THREADS` says. Aim: at most 60 ns an agent and tick on one core of a current machine, a letter sent and
+//! delivered included.
 
 mod plain_world;
 

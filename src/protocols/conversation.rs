@@ -173,6 +173,14 @@ impl Conversation {
         }
     }
 
+    /// Whether it holds memory beside itself, or may come to.
+    pub(crate) fn holds_memory(&self) -> bool {
+        let lies_flat = matches!(self.stage, Stage::UnderWay(AnyMachine::Exchange(_)))
+            && matches!(self.participants, Participants::One(_))
+            && !matches!(self.audience, Recipients::Agents(_));
+        !lies_flat
+    }
+
     /// Takes in a message, or says why not. A rejected message changes nothing.
     ///
     /// # Errors
@@ -256,7 +264,8 @@ impl Conversation {
         moves
     }
 
-    /// What a learner sees of the conversation from `agent`'s side, each in [0, 1]; names in [`FEATURES`].
+    /// What a learner sees of the conversation from `agent`'s side, each in [0, 1]; names in [`FEATURES`]. Of one that is
+    /// over, nothing may be said and nothing is at stake.
     #[must_use]
     pub fn features(&self, agent: AgentId, now: Tick) -> [f32; FEATURES.len()] {
         let mut features = [0.0; FEATURES.len()];

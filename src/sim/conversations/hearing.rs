@@ -45,7 +45,9 @@ struct Heard {
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {
     sharing: Sharing,
+    /// More than there were shares, where a block before had more: kept for their memory.
     shares: Vec<Heard>,
+    opened: u64,
     /// By place in the outbox.
     rejections: Vec<(u32, Rejection)>,
 }
@@ -58,7 +60,7 @@ impl Verdicts {
 
     /// How many conversations were opened in the last block.
     pub fn opened(&self) -> u64 {
-        self.shares.iter().map(|share| share.opened).sum()
+        self.opened
     }
 
     /// The messages that were rejected, by place in the outbox.
@@ -81,7 +83,9 @@ impl Verdicts {
     /// Takes in what the shares have found.
     fn gather(&mut self, timers: &mut Timers) {
         let before = self.rejections.len();
+        self.opened = 0;
         for share in &mut self.shares {
+            self.opened += std::mem::take(&mut share.opened);
             self.rejections.append(&mut share.rejections);
             timers.append(&mut share.timers);
         }
@@ -115,7 +119,7 @@ impl Hearing<'_, '_, '_> {
         let shares = if few { 1 } else { rayon::current_num_threads().next_power_of_two().min(SHARES_MAX) };
         let (sharing, pages) = kept.share(shares);
         verdicts.sharing = sharing;
-        verdicts.shares.resize_with(shares, Heard::default);
+        verdicts.shares.resize_with(shares.max(verdicts.shares.len()), Heard::default);
         let hear = |(share, (pages, heard)): (usize, (Vec<&mut Page>, &mut Heard))| {
             // On the thread's own stack while it is added to: side by side in memory they would wait for each other.
             *heard = self.hear_share(block.clone(), (sharing, share), pages, std::mem::take(heard));
@@ -137,7 +141,6 @@ impl Hearing<'_, '_, '_> {
     ) -> Heard {
         heard.verdicts.clear();
         heard.states.clear();
-        heard.opened = 0;
         let mut ours = Vec::with_capacity(TOGETHER);
         for (begin, together) in (block.start..).step_by(TOGETHER).zip(self.outbox.about[block].chunks(TOGETHER)) {
             ours.clear();

@@ -15,8 +15,10 @@ const PAGE: usize = 256;
 pub(super) struct Page {
     /// Written over by the next that come, not wiped: what is forgotten is only no longer `here`.
     places: Vec<Option<Conversation>>,
-    /// A bit for each place.
+    /// A bit for each place: whether its conversation is kept.
     here: [u64; PAGE / 64],
+    /// A bit for each place: whether its conversation holds memory elsewhere, which it is wiped to give back.
+    holding: [u64; PAGE / 64],
 }
 
 impl Page {
@@ -52,6 +54,7 @@ impl Page {
     pub fn keep(&mut self, id: ConversationId, conversation: Conversation) -> &mut Conversation {
         let place = id.0 as usize % PAGE;
         self.here[place / 64] |= 1 << (place % 64);
+        self.holding[place / 64] |= u64::from(conversation.holds_memory()) << (place % 64);
         if self.places.len() <= place {
             self.places.resize_with(place + 1, || None);
         }
@@ -61,8 +64,12 @@ impl Page {
     /// Forgets a conversation, if it has the one with this number.
     #[inline]
     pub fn forget(&mut self, id: ConversationId) {
-        let place = id.0 as usize % PAGE;
-        self.here[place / 64] &= !(1 << (place % 64));
+        let (word, bit) = (id.0 as usize % PAGE / 64, 1 << (id.0 % 64));
+        self.here[word] &= !bit;
+        if self.holding[word] & bit > 0 {
+            self.holding[word] &= !bit;
+            self.places[id.0 as usize % PAGE] = None;
+        }
     }
 }
 

@@ -164,7 +164,7 @@ impl Conversations {
         let (marks, further) = (mail.marks(mailbox), mail.marks_behind(mailbox, AHEAD));
         mail.inbox(mailbox).iter().enumerate().map(move |(place, message)| {
             let mark = marks.get(place).copied().unwrap_or_default();
-            // Inboxes are read one after another, and envelopes lie all over memory: see `look_up`.
+            // Inboxes are read one after another, and envelopes lie all over memory: see `hearing::TOGETHER`.
             if let Some(far) =
                 further.get(place).and_then(|&mark| self.admitted.get((mark.envelope as usize).checked_sub(1)?))
             {

@@ -21,7 +21,8 @@ const TALK: Purpose = Purpose::named("test.crowd.talk");
 const COUNT: u32 = 1_100;
 /// With all of them more than one block of messages, and no whole number of pages of conversations.
 const OPENED_EACH: u32 = 61;
-const TICKS: usize = 6;
+/// So that pages are used again whose conversations are all over.
+const TICKS: usize = 10;
 
 fn terms() -> [Terms; 2] {
     let amounts = Amounts { least: 0, greatest: 50 };
@@ -226,7 +227,7 @@ fn a_crowd_converses_as_in_a_replay_with_any_number_of_threads() {
 }
 
 #[test]
-fn a_message_of_another_protocol_or_to_nobody_is_rejected() {
+fn an_opening_to_nobody_or_to_too_many_is_rejected() {
     let first = Envelope {
         performative: Performative::Request,
         conversation: ConversationId(1),
