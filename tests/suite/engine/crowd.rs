@@ -43,6 +43,8 @@ struct Log {
     declared: Vec<TermsId>,
     /// By tick.
     said: Vec<Vec<(Option<usize>, Envelope)>>,
+    /// What can be looked up at the beginning of each tick: number and state.
+    kept: Vec<Vec<(u32, &'static str)>>,
 }
 
 /// At ticks 0, 3, ... everyone opens; at the others everyone answers what reached it, now and then wrongly.
@@ -54,6 +56,8 @@ fn talk(
     mut log: ResMut<Log>,
 ) {
     let mut said = Vec::new();
+    let state = |id| Some((id, conversations.get(ConversationId(id))?.state()));
+    log.kept.push((0..TICKS as u32 * COUNT * OPENED_EACH).filter_map(state).collect());
     for (agent, mailbox) in &agents {
         let mut draw = now.chance.draw(TALK, now.tick, agent.id);
         let (sender, words, tick) = (agent.id, TextId::EMPTY, now.tick);
@@ -91,8 +95,13 @@ fn talk(
                 Expected::Amount(range) => Content::Amount(draw.random_range(0..=range.greatest + 5)),
                 _ => Content::Nothing,
             };
-            let far = if draw.random_range(0..20) == 0 { 50_000_000 } else { 0 };
-            let (conversation, performative) = (ConversationId(one.id().0 + far), chosen.performative);
+            // One in twenty names a conversation that never was, one another that may be over and forgotten.
+            let id = match draw.random_range(0..20) {
+                0 => one.id().0 + 50_000_000,
+                1 => draw.random_range(0..=one.id().0),
+                _ => one.id().0,
+            };
+            let (conversation, performative) = (ConversationId(id), chosen.performative);
             let protocol = one.protocol();
             let envelope = Envelope { performative, conversation, sender, recipients, protocol, content, words, tick };
             // One in thirty says the same again.
@@ -143,6 +152,8 @@ fn replay(log: &Log) -> Vec<Step> {
     let mut kept: BTreeMap<ConversationId, Conversation> = BTreeMap::new();
     let mut steps = Vec::new();
     for (tick, said) in (0..).zip(&log.said) {
+        let states: Vec<_> = kept.iter().map(|(id, one)| (id.0, one.state())).collect();
+        assert!(states == log.kept[tick as usize], "other conversations are kept at tick {tick}");
         kept.retain(|_, one| one.outcome().is_none());
         for (opens, envelope) in said {
             let id = envelope.conversation;
@@ -223,6 +234,67 @@ fn a_crowd_converses_as_in_a_replay_with_any_number_of_threads() {
             let (one, other) = (one.expect("it is recorded"), other.expect("it is recorded"));
             assert!(one.rows().eq(other.rows()), "{table} with {threads} threads");
         }
+    }
+}
+
+/// At tick 0 the first agent asks so often that a page is nearly full; at tick 4, when all are over, it asks on.
+#[test]
+fn numbers_go_on_in_a_page_whose_conversations_are_all_over() {
+    fn ask(
+        now: Res<Now>,
+        log: Res<Log>,
+        mail: Res<Mail>,
+        boxes: Query<&Mailbox>,
+        mut conversations: ResMut<Conversations>,
+    ) {
+        let (words, tick) = (TextId::EMPTY, now.tick);
+        let count = if now.tick.0 == 0 { 250 } else { u32::from(now.tick.0 == 4) * 20 };
+        for item in 0..count {
+            let said = (Performative::Request, Content::Item(item), words);
+            conversations.open(tick, log.declared[0], AgentId(0), Recipients::Agent(AgentId(1)), said);
+        }
+        for mailbox in &boxes {
+            for (letter, id) in mail.inbox_with_conversations(*mailbox) {
+                let Some(one) = id.and_then(|id| conversations.get(id)) else { continue };
+                let (conversation, sender) = (one.id(), letter.recipient);
+                if one.moves(sender).is_empty() {
+                    continue;
+                }
+                let (recipients, content) = (Recipients::Agent(letter.sender), Content::Nothing);
+                let (performative, protocol) = (Performative::Inform, Protocol::Request);
+                let envelope =
+                    Envelope { performative, conversation, sender, recipients, protocol, content, words, tick };
+                conversations.say(envelope);
+            }
+        }
+    }
+    let world = Plain {
+        features: &[],
+        actions: &["wait"],
+        build: |builder: &mut Builder| {
+            let [request, _] = terms();
+            let declared = builder.world.resource_mut::<Conversations>().declare(request).expect("sound terms");
+            builder.insert_resource(Log { declared: vec![declared], ..Log::default() });
+            (0..2).for_each(|_| drop(builder.spawn(0, None)));
+            builder.add_systems(Phase::Act, ask);
+        },
+    };
+    let mind = Mind::Fixed(Arc::new(ByRule(|_, _, _| 0)));
+    let mut simulation = super::build(&scenario(7, 2, 5), &world, mind).expect("it builds");
+    for (tick, (admitted, ended)) in
+        [(250, 0), (250, 250), (0, 0), (0, 0), (20, 0), (20, 20), (0, 0)].into_iter().enumerate()
+    {
+        simulation.step().expect("nothing fails");
+        let conversations = simulation.world().resource::<Conversations>();
+        let counts = conversations.counts();
+        assert_eq!((counts.admitted, counts.rejected, counts.ended), (admitted, 0, ended), "tick {tick}");
+        let kept: Vec<u32> = (0..600).filter(|&id| conversations.get(ConversationId(id)).is_some()).collect();
+        let expected = match tick {
+            0 | 1 => 0..250,
+            4 | 5 => 250..270,
+            _ => 0..0,
+        };
+        assert_eq!(kept, expected.collect::<Vec<_>>(), "tick {tick}");
     }
 }
 
