@@ -72,6 +72,8 @@ fn talk(
                         Performative::CallForProposal,
                         Recipients::Agents(Arc::new(vec![other(), other(), other()])),
                     ),
+                    // Nothing begins with it.
+                    2 => (0, Performative::Agree, Recipients::Agent(other())),
                     _ => (0, Performative::Request, Recipients::Agent(other())),
                 };
                 let (protocol, content) = (terms()[which].protocol(), Content::Item(number));
@@ -275,7 +277,9 @@ fn numbers_go_on_in_a_page_whose_conversations_are_all_over() {
             let [request, _] = terms();
             let declared = builder.world.resource_mut::<Conversations>().declare(request).expect("sound terms");
             builder.insert_resource(Log { declared: vec![declared], ..Log::default() });
-            (0..2).for_each(|_| drop(builder.spawn(0, None)));
+            for _ in 0..2 {
+                builder.spawn(0, None);
+            }
             builder.add_systems(Phase::Act, ask);
         },
     };
