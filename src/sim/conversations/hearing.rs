@@ -47,25 +47,19 @@ pub(super) struct Verdicts {
     sharing: Sharing,
     /// More than there were shares, where a block before had more: kept for their memory.
     shares: Vec<Heard>,
-    opened: u64,
     /// By place in the outbox.
     rejections: Vec<(u32, Rejection)>,
 }
 
 impl Verdicts {
-    /// To be called for each tick.
-    pub fn clear(&mut self) {
-        self.rejections.clear();
-    }
-
-    /// How many conversations were opened in the last block.
-    pub fn opened(&self) -> u64 {
-        self.opened
-    }
-
     /// The messages that were rejected, by place in the outbox.
     pub fn rejections(&self) -> &[(u32, Rejection)] {
         &self.rejections
+    }
+
+    /// Takes them out, at the end of a tick.
+    pub fn take_rejections(&mut self) -> impl Iterator<Item = Rejection> {
+        self.rejections.drain(..).map(|rejection| rejection.1)
     }
 
     /// To be asked for each message of the last block in turn.
@@ -80,18 +74,18 @@ impl Verdicts {
         }
     }
 
-    /// Takes in what the shares have found.
-    fn gather(&mut self, timers: &mut Timers) {
-        let before = self.rejections.len();
-        self.opened = 0;
+    /// Takes in what the shares have found. Says how many conversations were opened.
+    fn gather(&mut self, timers: &mut Timers) -> u64 {
+        let (before, mut opened) = (self.rejections.len(), 0);
         for share in &mut self.shares {
-            self.opened += std::mem::take(&mut share.opened);
+            opened += std::mem::take(&mut share.opened);
             self.rejections.append(&mut share.rejections);
             timers.append(&mut share.timers);
         }
         if self.shares.len() > 1 {
             self.rejections[before..].sort_unstable_by_key(|rejection| rejection.0);
         }
+        opened
     }
 }
 
@@ -107,14 +101,15 @@ pub(super) struct Hearing<'a, 'w, 's> {
 }
 
 impl Hearing<'_, '_, '_> {
-    /// Hears a block of messages: opens conversations, takes in what is allowed, and sets deadlines.
+    /// Hears a block of messages: opens conversations, takes in what is allowed, and sets deadlines. Says how many were
+    /// opened.
     pub fn hear(
         &self,
         block: Range<usize>,
         kept: &mut KeptConversations,
         verdicts: &mut Verdicts,
         timers: &mut Timers,
-    ) {
+    ) -> u64 {
         let few = block.len() < ALONE;
         let shares = if few { 1 } else { rayon::current_num_threads().next_power_of_two().min(SHARES_MAX) };
         let (sharing, pages) = kept.share(shares);
@@ -129,7 +124,7 @@ impl Hearing<'_, '_, '_> {
         } else {
             pages.into_par_iter().zip(&mut verdicts.shares).enumerate().for_each(hear);
         }
-        verdicts.gather(timers);
+        verdicts.gather(timers)
     }
 
     fn hear_share(

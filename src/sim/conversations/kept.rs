@@ -73,6 +73,12 @@ impl Page {
     }
 }
 
+/// Which page a conversation is in, counted from the one with number `first`; far beyond the last where it is before that.
+#[inline]
+fn page_from(first: usize, id: ConversationId) -> usize {
+    (id.0 as usize / PAGE).wrapping_sub(first)
+}
+
 /// How pages are shared out, in turn: to a power of two of shares.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sharing {
@@ -86,7 +92,7 @@ impl Sharing {
     /// where there is no such conversation.
     #[inline]
     pub fn find(self, id: ConversationId) -> (usize, usize) {
-        let page = (id.0 as usize / PAGE).wrapping_sub(self.first);
+        let page = page_from(self.first, id);
         (page & ((1 << self.bits) - 1), page >> self.bits)
     }
 }
@@ -104,16 +110,16 @@ pub(super) struct KeptConversations {
 
 impl KeptConversations {
     pub fn get(&self, id: ConversationId) -> Option<&Conversation> {
-        self.pages.get((id.0 as usize / PAGE).wrapping_sub(self.passed))?.get(id)
+        self.pages.get(page_from(self.passed, id))?.get(id)
     }
 
     pub fn get_mut(&mut self, id: ConversationId) -> Option<&mut Conversation> {
-        self.pages.get_mut((id.0 as usize / PAGE).wrapping_sub(self.passed))?.get_mut(id)
+        self.pages.get_mut(page_from(self.passed, id))?.get_mut(id)
     }
 
     /// Forgets a conversation.
     pub fn forget(&mut self, id: ConversationId) {
-        if let Some(page) = self.pages.get_mut((id.0 as usize / PAGE).wrapping_sub(self.passed)) {
+        if let Some(page) = self.pages.get_mut(page_from(self.passed, id)) {
             page.forget(id);
         }
     }

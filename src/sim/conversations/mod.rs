@@ -241,13 +241,12 @@ impl Conversations {
         self.given = ConversationId(self.next);
         self.kept.make_room(self.given);
         self.counts = ConversationCounts { open: self.counts.open, ..ConversationCounts::default() };
-        self.verdicts.clear();
         self.outbox.put_in_order();
         let forbidden = present.forbidden(&self.outbox);
         for block in self.outbox.blocks(BLOCK) {
             let Self { outbox, terms, kept, verdicts, timers, .. } = &mut *self;
             let hearing = Hearing { outbox, terms, present, forbidden: &forbidden, with_states: record.is_kept() };
-            hearing.hear(block.clone(), kept, verdicts, timers);
+            self.counts.open += hearing.hear(block.clone(), kept, verdicts, timers);
             self.tell(block, mail, record);
         }
         self.take_over_admitted();
@@ -257,7 +256,6 @@ impl Conversations {
     /// Puts what was admitted into the mail, and everything on record.
     fn tell(&mut self, block: Range<usize>, mail: &mut Mail, record: &mut Record<'_>) {
         let counts = &mut self.counts;
-        counts.open += self.verdicts.opened();
         let mut rejections = self.verdicts.rejections()[counts.rejected as usize..].iter();
         let mut verdict_of = self.verdicts.reader();
         let messages = self.outbox.said[block.clone()].iter().zip(&self.outbox.about[block]);
@@ -291,7 +289,7 @@ impl Conversations {
         if !rejections.is_empty() {
             let (mut place, mut rejected) = (0.., rejections.iter().map(|rejection| rejection.0).peekable());
             self.admitted.retain(|_| place.next().is_some_and(|place| rejected.next_if_eq(&place).is_none()));
-            self.rejected.extend(rejections.iter().map(|rejection| rejection.1.clone()));
+            self.rejected.extend(self.verdicts.take_rejections());
         }
     }
 

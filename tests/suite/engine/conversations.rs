@@ -24,7 +24,7 @@ const TICKS: usize = 60;
 /// The topic of letters that belong to no conversation.
 const PLAIN: u16 = 999;
 
-fn terms() -> [Terms; 2] {
+pub(super) fn terms() -> [Terms; 2] {
     let amounts = Amounts { least: 0, greatest: 50 };
     [
         Terms::Request(RequestTerms { reply_ticks: 3, work_ticks: 4 }),

@@ -8,13 +8,13 @@ use bevy_ecs::resource::Resource;
 use bevy_ecs::system::{Query, Res, ResMut};
 use llmagentos::base::{AgentId, Performative, Purpose, TextId};
 use llmagentos::protocols::{
-    Addressee, Amounts, Content, ContractNetTerms, Conversation, ConversationId, Envelope, Expected, Protocol,
-    Recipients, RequestTerms, Terms,
+    Addressee, Content, Conversation, ConversationId, Envelope, Expected, Protocol, Recipients, RequestTerms, Terms,
 };
 use llmagentos::record::Value;
 use llmagentos::sim::{Agent, Builder, Conversations, Mail, Mailbox, Mind, Now, Phase, Simulation, TermsId};
 use rand::RngExt as _;
 
+use super::conversations::terms;
 use super::{ByRule, Plain, scenario};
 
 const TALK: Purpose = Purpose::named("test.crowd.talk");
@@ -23,20 +23,6 @@ const COUNT: u32 = 1_100;
 const OPENED_EACH: u32 = 61;
 /// So that pages are used again whose conversations are all over.
 const TICKS: usize = 10;
-
-fn terms() -> [Terms; 2] {
-    let amounts = Amounts { least: 0, greatest: 50 };
-    [
-        Terms::Request(RequestTerms { reply_ticks: 2, work_ticks: 2 }),
-        Terms::ContractNet(ContractNetTerms {
-            propose_ticks: 2,
-            award_ticks: 1,
-            work_ticks: 1,
-            amounts,
-            awards_max: 1,
-        }),
-    ]
-}
 
 #[derive(Resource, Default, Clone)]
 struct Log {
@@ -300,6 +286,54 @@ fn numbers_go_on_in_a_page_whose_conversations_are_all_over() {
         };
         assert_eq!(kept, expected.collect::<Vec<_>>(), "tick {tick}");
     }
+}
+
+/// What the test itself holds of the lists of recipients, of a call that nobody answers and of one that is refused.
+#[derive(Resource)]
+struct Audiences([Arc<Vec<AgentId>>; 2]);
+
+#[test]
+fn what_conversations_held_is_given_back_beside_one_that_goes_on() {
+    fn call(now: Res<Now>, log: Res<Log>, audiences: Res<Audiences>, mut conversations: ResMut<Conversations>) {
+        if now.tick.0 > 0 {
+            return;
+        }
+        let opening = |performative| (performative, Content::Item(1), TextId::EMPTY);
+        let mut open = |terms, recipients, performative| {
+            conversations.open(now.tick, log.declared[terms], AgentId(0), recipients, opening(performative));
+        };
+        let [called, refused] = &audiences.0;
+        open(1, Recipients::Agents(Arc::clone(called)), Performative::CallForProposal);
+        open(1, Recipients::Agents(Arc::clone(refused)), Performative::Agree);
+        open(2, Recipients::Agent(AgentId(1)), Performative::Request);
+    }
+    let world = Plain {
+        features: &[],
+        actions: &["wait"],
+        build: |builder: &mut Builder| {
+            let patient = Terms::Request(RequestTerms { reply_ticks: 1_000, work_ticks: 1 });
+            let mut conversations = builder.world.resource_mut::<Conversations>();
+            let all = terms().into_iter().chain([patient]);
+            let declared = all.map(|terms| conversations.declare(terms).expect("sound terms")).collect();
+            builder.insert_resource(Log { declared, ..Log::default() });
+            builder.insert_resource(Audiences([(); 2].map(|()| Arc::new(vec![AgentId(1), AgentId(2)]))));
+            for _ in 0..3 {
+                builder.spawn(0, None);
+            }
+            builder.add_systems(Phase::Act, call);
+        },
+    };
+    let mind = Mind::Fixed(Arc::new(ByRule(|_, _, _| 0)));
+    let mut simulation = super::build(&scenario(8, 3, 5), &world, mind).expect("it builds");
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        simulation.step().expect("nothing fails");
+        held.push(simulation.world().resource::<Audiences>().0.each_ref().map(|list| Arc::strong_count(list) - 1));
+        assert_eq!(simulation.world().resource::<Conversations>().counts().open, 1 + u64::from(held.len() < 3));
+    }
+    assert!(held[0][0] > 0, "the call is under way: {held:?}");
+    assert_eq!(held[0][1], 0, "what is refused is held by nobody: {held:?}");
+    assert_eq!(held[7], [0, 0], "{held:?}");
 }
 
 #[test]
