@@ -13,8 +13,8 @@ use super::{all_terms, open, saying};
 /// Something that happens.
 #[derive(Clone, Debug)]
 enum Event {
-    /// An agent makes one of its moves, if it has one; the amount is at this share of its range.
-    Move { agent: u32, which: usize, share: i64 },
+    /// An agent makes one of its moves, if it has one; the amount is at this share of its range. Or another says it instead.
+    Move { agent: u32, which: usize, share: i64, instead: Option<u32> },
     /// Something is said that may or may not be allowed.
     Say {
         agent: u32,
@@ -50,8 +50,8 @@ fn recipients() -> impl Strategy<Value = Recipients> {
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    let legal =
-        (0_u32..5, 0_usize..6, 0_i64..=100).prop_map(|(agent, which, share)| Event::Move { agent, which, share });
+    let legal = (0_u32..5, 0_usize..6, 0_i64..=100, prop::option::weighted(0.2, 0_u32..6))
+        .prop_map(|(agent, which, share, instead)| Event::Move { agent, which, share, instead });
     let any =
         (0_u32..6, 0..Performative::ALL.len(), contents(), recipients(), prop::option::weighted(0.1, 0_usize..10))
             .prop_flat_map(|(agent, performative, content, recipients, protocol)| {
@@ -69,13 +69,14 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 
 fn message(terms: &Terms, conversation: &Conversation, event: &Event, tick: Tick) -> Option<Envelope> {
     match event {
-        Event::Move { agent, which, share } => {
+        Event::Move { agent, which, share, instead } => {
             let moves = conversation.moves(AgentId(*agent));
             let said = moves.get(which % moves.len().max(1))?;
             let mut message = saying(terms, AgentId(*agent), *said, *share, tick);
             if said.to == Addressee::All {
                 message.recipients = conversation.audience().clone();
             }
+            message.sender = instead.map_or(message.sender, AgentId);
             Some(message)
         }
         Event::Say { agent, performative, content, recipients, protocol, other } => Some(Envelope {
